@@ -1,0 +1,82 @@
+"""The ``edgecls`` command: one table, each command imported only when it is run.
+
+stdout is data, stderr is for people. Exit codes are those of ``edgecls.errors``, and 130 after
+Ctrl-C. A command is a module with ``configure(parser)`` and ``run(arguments) -> exit code``.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from edgecls import __version__
+from edgecls.errors import EdgeclsError, MissingExtra
+
+EXPORTER, RUNTIME = "edgecls_exporters.commands", "edgecls_runtime.commands"
+
+COMMANDS = {
+    "export": (EXPORTER, "trained PyTorch model -> bundle, with proof"),
+    "show": (RUNTIME, "what a bundle is, in one screen"),
+    "verify": (RUNTIME, "does the bundle answer rightly on this device?"),
+    "classify": (RUNTIME, "label image files"),
+    "evaluate": (RUNTIME, "accuracy on labelled images"),
+    "bench": (RUNTIME, "latency, memory and cold start of each variant here"),
+    "run": (RUNTIME, "camera -> verdicts, until stopped"),
+    "demo": (EXPORTER, "the whole job on photos of solar cells"),
+}
+EXTRAS = {EXPORTER: "export", RUNTIME: "cpu"}
+# Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.
+QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+    try:
+        return _run(argv)
+    except EdgeclsError as error:
+        sys.stderr.write(f"edgecls {argv[0]}: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"edgecls {argv[0]}: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone, as with `| head`; keep the interpreter's exit quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="edgecls",
+        description="The edge classifier that can prove what it did.",
+        epilog="edgecls COMMAND --help says more.",
+    )
+    parser.add_argument("--version", action="version", version=f"edgecls {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, summary) in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    chosen = parser.parse_args(argv[:1]).command
+    module = _load(chosen)
+    command = argparse.ArgumentParser(prog=f"edgecls {chosen}", description=module.__doc__)
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    module.configure(command)
+    code: int = module.run(command.parse_args(argv[1:]))
+    return code
+
+
+def _load(command: str) -> ModuleType:
+    package = COMMANDS[command][0]
+    try:
+        return importlib.import_module(f"{package}.{command}")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing.startswith("edgecls"):
+            raise
+        raise MissingExtra(missing, EXTRAS[package]) from error
+
+

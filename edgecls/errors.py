@@ -1,0 +1,100 @@
+"""Everything edgecls raises on purpose, as one tree.
+
+    EdgeclsError
+     +-- ConfigError (ValueError)        a station file or a flag is wrong       exit 2
+     +-- BundleError (ValueError)        a bundle is missing, altered or newer   exit 3
+     +-- ExportError (RuntimeError)      the model cannot be exported            exit 4
+     |    +-- ParityError                ... or answers differently afterwards   exit 1
+     +-- DeviceError (OSError)           hardware said no                        exit 5
+     |    +-- CameraError
+     |    |    +-- CameraTimeout (TimeoutError)
+     |    |    +-- EndOfStream (EOFError)
+     |    +-- ImageError                 a file is not an image we can read
+     |    +-- ProviderError
+     |    +-- OutputError
+     +-- MissingExtra (ImportError)      an optional package is not installed    exit 6
+
+Each class also derives from the built-in a caller would guess, so
+``except TimeoutError`` works without importing edgecls.
+A message reads *where: what was found; what was expected; what to do*, on one line.
+"""
+
+
+class EdgeclsError(Exception):
+    """Base of every error edgecls raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(EdgeclsError, ValueError):
+    """A configuration value is unknown, missing or of the wrong type."""
+
+    exit_code = 2
+
+
+class BundleError(EdgeclsError, ValueError):
+    """A bundle is missing a file, was altered, or has a newer format."""
+
+    exit_code = 3
+
+
+class ExportError(EdgeclsError, RuntimeError):
+    """A model, a checkpoint or its data cannot become a bundle."""
+
+    exit_code = 4
+
+
+class ParityError(ExportError):
+    """The exported model does not answer as the original does, beyond the user's budget."""
+
+    exit_code = 1
+
+
+class DeviceError(EdgeclsError, OSError):
+    """A camera, an accelerator or an output refused to work."""
+
+    exit_code = 5
+
+
+class CameraError(DeviceError):
+    """The camera cannot be opened or stopped delivering frames."""
+
+
+class CameraTimeout(CameraError, TimeoutError):  # noqa: N818 - reads as the event it is
+    """No frame arrived in time."""
+
+
+class EndOfStream(CameraError, EOFError):  # noqa: N818 - reads as the event it is
+    """A folder or a video file has no more frames; not a fault."""
+
+
+class ImageError(DeviceError):
+    """A file is missing, empty, truncated or not an image.
+
+    Attributes:
+        part: Id of the part that the file stood for, when a camera read it; else None.
+
+    """
+
+    def __init__(self, message: str, part: str | None = None) -> None:
+        """Keep the part, so that a station can put it to review under its own name."""
+        super().__init__(message)
+        self.part = part
+
+
+class ProviderError(DeviceError):
+    """An execution provider cannot be built, or failed while it ran."""
+
+
+class OutputError(DeviceError):
+    """An output or the journal cannot be opened or did not accept a verdict."""
+
+
+class MissingExtra(EdgeclsError, ImportError):  # noqa: N818 - reads as what is wrong
+    """An optional package is not installed."""
+
+    exit_code = 6
+
+    def __init__(self, package: str, extra: str) -> None:
+        """Name the package and the extra; the message is the command that fixes it."""
+        super().__init__(f"{package}: not installed; run: pip install 'edgecls[{extra}]'")

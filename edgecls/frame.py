@@ -1,0 +1,26 @@
+"""What a camera delivers: one image, and when it was taken."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image from one camera.
+
+    Attributes:
+        image: uint8, shape (height, width, 3), channels in RGB order.
+        number: Count of frames since the camera was opened, from 0; a gap means dropped frames.
+        captured_at: Seconds on the ``time.monotonic`` clock when the image reached the host.
+        camera: Name of the source, for messages, such as ``usb camera 0``.
+        part: Id of the part in view when the source knows it (a folder's file name); else None.
+
+    """
+
+    image: NDArray[np.uint8]
+    number: int
+    captured_at: float
+    camera: str = "camera"
+    part: str | None = None

@@ -1,0 +1,66 @@
+"""Figures of merit of a classifier, and how sure they are: pure numpy.
+
+Truth and answers are indices into the labels, int, shape (n_images,).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+def share(hits: NDArray[np.bool_]) -> float:
+    """Return the share of true values, 0..1; NaN when there are none to count."""
+    return float(hits.mean()) if hits.size else math.nan
+
+
+def confusion(truth: Indices, answers: Indices, n_labels: int) -> NDArray[np.intp]:
+    """Count images by (true label, answered label): shape (n_labels, n_labels)."""
+    table = np.zeros((n_labels, n_labels), np.intp)
+    np.add.at(table, (truth, answers), 1)
+    return table
+
+
+def escape_rate(truth: Indices, answers: Indices, good: Indices) -> float:
+    """Return the share of defective parts whose answer is a good label; NaN without any."""
+    return share(np.isin(answers, good)[~np.isin(truth, good)])
+
+
+def overkill_rate(truth: Indices, answers: Indices, good: Indices) -> float:
+    """Return the share of good parts whose answer is a defect; NaN without any."""
+    return share(~np.isin(answers, good)[np.isin(truth, good)])
+
+
+def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval, 0..1, that holds the true share with 95 % confidence.
+
+    Source:
+        E. B. Wilson, "Probable inference", JASA 22 (1927), 209-212.
+    """
+    if total == 0:
+        return 0.0, 1.0
+    p, z2 = hits / total, z * z / total
+    middle = (p + z2 / 2) / (1 + z2)
+    half = z / (1 + z2) * math.sqrt(p * (1 - p) / total + z2 / (4 * total))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mcnemar(a_right: NDArray[np.bool_], b_right: NDArray[np.bool_]) -> float:
+    """Return the two-sided p of a and b being equally often right on the same images.
+
+    The exact (binomial) test on the images where just one of them is right.
+
+    Source:
+        Q. McNemar, Psychometrika 12 (1947), 153-157; exact form after Fagerland et al. (2013).
+    """
+    only_a, only_b = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
+    n, k = only_a + only_b, min(only_a, only_b)
+    tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def percentile(seconds: list[float], percent: float) -> float:
+    """Return a percentile of durations, in their unit; NaN without any."""
+    return float(np.percentile(seconds, percent)) if seconds else math.nan

@@ -1,0 +1,1 @@
+"""The build machine: a trained PyTorch model becomes a bundle, with proof."""

@@ -1,0 +1,183 @@
+"""What ``SOURCE`` may be: a model of timm or torchvision, or a function of the user's own.
+
+A source also knows how its model wants to see an image. That transform is used twice: as it is, on
+Pillow images, for the reference that every variant is judged against; and as the declaration that
+the runtime carries out.
+"""
+
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from PIL import Image
+from torch import Tensor, nn
+
+from edgecls.errors import ExportError
+from edgecls.manifest import Preprocessing, Resize
+from edgecls.prediction import Task
+from edgecls_exporters.transforms import declared, from_timm, from_torchvision, reference
+from edgecls_exporters.weights import Weights, load_into
+
+Transform = Callable[[Image.Image], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The trained model, as the user's own Python runs it.
+
+    Attributes:
+        source: What the user called it.
+        model: In evaluation mode; float32 (n, 3, height, width) -> logits (n, n_logits).
+        transform: Pillow image -> normalised float32 (3, height, width), by the source's own code.
+        preprocessing: The same, as declared to the runtime.
+
+    """
+
+    source: str
+    model: nn.Module
+    transform: Transform
+    preprocessing: Preprocessing
+
+
+def open_source(
+    source: str,
+    n_labels: int,
+    task: Task,
+    weights: Weights | None,
+    overrides: dict[str, Any],
+) -> Original:
+    """Build the model, load the weights, find the transform.
+
+    Args:
+        source: ``timm:NAME``, ``torchvision:NAME`` or ``package.module:factory``.
+        n_labels: Labels that the model must tell apart.
+        task: A binary model may have one logit or two.
+        weights: To load; None leaves what the source gives.
+        overrides: Fields of ``Preprocessing`` that the user has set.
+
+    Raises:
+        ExportError: No such model, weights that do not fit, or an unknown transform.
+
+    """
+    kind, _, name = source.partition(":")
+    if not name:
+        raise ExportError(
+            f"{source}: not a source; expected timm:NAME, torchvision:NAME or package.module:factory"
+        )
+    n_logits = _n_logits(weights, n_labels, task)
+    build = {"timm": _from_timm, "torchvision": _from_torchvision}.get(kind, _from_factory)
+    model, found, transform = build(source, n_logits)
+    if weights is not None:
+        load_into(model, weights)
+    preprocessing = _overridden(source, found, overrides)
+    if transform is None or overrides:
+        transform = reference(preprocessing)
+    original = Original(source, model.eval(), transform, preprocessing)
+    _check_logits(original, n_labels, task)
+    return original
+
+
+Found = tuple[nn.Module, Preprocessing | None, Transform | None]
+
+
+def _from_timm(source: str, n_logits: int) -> Found:
+    name = source.partition(":")[2]
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('_')[0]}*")[:5]
+        raise ExportError(f"{source}: timm has no such model{_perhaps(near)}")
+    model = timm.create_model(name, pretrained=False, num_classes=n_logits)
+    settings = timm.data.resolve_data_config({}, model=model)
+    transform = timm.data.create_transform(**settings, is_training=False)
+    return model, from_timm(settings), transform
+
+
+def _from_torchvision(source: str, n_logits: int) -> Found:
+    name = source.partition(":")[2]
+    names = torchvision.models.list_models(module=torchvision.models)
+    if name not in names:
+        near = [known for known in names if known.startswith(name[:4])][:5]
+        raise ExportError(f"{source}: torchvision has no such classifier{_perhaps(near)}")
+    model = torchvision.models.get_model(name, weights=None, num_classes=n_logits)
+    preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    return model, from_torchvision(preset), preset
+
+
+def _from_factory(source: str, _: int) -> Found:
+    module, _, function = source.partition(":")
+    try:
+        model = getattr(importlib.import_module(module), function)()
+    except (ImportError, AttributeError) as error:
+        raise ExportError(
+            f"{source}: {error}; expected a function without arguments in a module "
+            f"on the Python path or in this folder"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ExportError(f"{source}: returned {type(model).__name__}; expected a torch nn.Module")
+    return model, None, None
+
+
+def _overridden(
+    source: str, found: Preprocessing | None, overrides: dict[str, Any]
+) -> Preprocessing:
+    if found is None:
+        missing = [f"--{key}" for key in ("size", "mean", "std") if key not in overrides]
+        if missing:
+            raise ExportError(
+                f"{source}: says nothing of its preprocessing; give {', '.join(missing)} "
+                f"as they were in training"
+            )
+        return declared(overrides)
+    if "size" in overrides and "resize_size" not in overrides:
+        scale = [r / s for r, s in zip(found.resize_size, found.size, strict=True)]
+        resized = (int(s * k) for s, k in zip(overrides["size"], scale, strict=True))
+        overrides = {**overrides, "resize_size": tuple(resized)}
+    if overrides.get("resize") in (Resize.STRETCH, Resize.LETTERBOX):
+        overrides = {"resize_size": overrides.get("size", found.size), **overrides}
+    return replace(found, **overrides)
+
+
+def _n_logits(weights: Weights | None, n_labels: int, task: Task) -> int:
+    """Return how many logits to build; a binary head of one logit is told by its last tensor."""
+    if task is Task.BINARY and weights is not None:
+        last = list(weights.state.values())[-1]
+        return 1 if last.ndim and last.shape[0] == 1 else n_labels
+    return n_labels
+
+
+def _check_logits(original: Original, n_labels: int, task: Task) -> None:
+    blank = torch.zeros(1, 3, *original.preprocessing.size)
+    try:
+        with torch.inference_mode():
+            logits = original.model(blank)
+    except Exception as error:  # whatever a user's own module raises
+        first = str(error).partition("\n")[0]
+        raise ExportError(
+            f"{original.source}: fails on an image of {original.preprocessing.size} px: {first}"
+        ) from error
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    allowed = {(1, n_labels)} | ({(1, 1)} if task is Task.BINARY else set())
+    if shape not in allowed:
+        raise ExportError(
+            f"{original.source}: answers {shape}; expected (1, {n_labels}), one logit a label; "
+            f"do --labels and the checkpoint belong together?"
+        )
+
+
+def _perhaps(names: list[str]) -> str:
+    return f"; perhaps {', '.join(names)}" if names else ""
+
+
+def check_task(task: Task, labels: tuple[str, ...]) -> None:
+    """Raise ExportError for labels that the task cannot have."""
+    if len(labels) < 2:  # noqa: PLR2004 - one label tells nothing apart
+        raise ExportError(f"labels: {len(labels)} given; expected at least two")
+    if task is Task.BINARY and len(labels) != 2:  # noqa: PLR2004 - negative and positive
+        raise ExportError(f"labels: {len(labels)} given; a binary task has two, negative first")
+    for label in labels:
+        if not label.strip() or re.search(r"[\x00-\x1f]", label):
+            raise ExportError(f"labels: {label!r} is no name; give each label a readable one")

@@ -1,0 +1,360 @@
+"""The recipe, top to bottom: a trained model goes in, a proven bundle comes out, or nothing.
+
+Every figure in the bundle is measured by the runtime's own code on images that calibration never
+saw. A variant that loses more than the budget is left out.
+"""
+
+import platform
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from edgecls import __version__, bundle
+from edgecls.bundle import Bundle
+from edgecls.errors import ExportError, ImageError, ParityError
+from edgecls.manifest import Input, Manifest, Precision, Variant
+from edgecls.prediction import Task
+from edgecls.progress import step, track
+from edgecls_exporters import golden, proof, report
+from edgecls_exporters.calibration import Split, split
+from edgecls_exporters.checkpoint import Original, check_task, open_source
+from edgecls_exporters.graph import describe, export_graph
+from edgecls_exporters.quantization import quantize
+from edgecls_exporters.report import Report
+from edgecls_exporters.weights import Weights, read_weights
+from edgecls_runtime.benchmark import Wanted, measure
+from edgecls_runtime.classifier import Classifier
+from edgecls_runtime.images import Labelled, find_labelled, label_names, read_image
+from edgecls_runtime.providers import cpu
+
+# Largest difference of a score that a golden sample may show on a device. Seen between processors:
+# 3e-7 (fp32) and 4e-7 (int8 with bounded pairs; up to 0.3 where pairs saturate).
+TOLERANCE = {Precision.FP32: 1e-3, Precision.INT8: 0.05}
+# The fp32 graph is the same arithmetic in another order; more than this is a fault, not rounding.
+FP32_DIFFERENCE = 1e-2
+TIMED_FRAMES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to export.
+
+    Attributes:
+        source: ``timm:NAME``, ``torchvision:NAME`` or ``package.module:factory``.
+        target: Where the bundle shall stand.
+        weights: Checkpoint; None leaves what the source gives.
+        labels: A label a line, in logit order; None takes the checkpoint's or the folders' names.
+        data: Images, ``DIR/<label>/*`` or flat; None measures on golden samples only.
+        task: How scores are read.
+        precisions: Wanted variants; None is fp32, and int8 where it keeps to the budget.
+        max_drop: Points of top-1 that a variant may lose.
+        thresholds: One for binary, one a label for multilabel; None is 0.5 each.
+        overrides: Fields of ``Preprocessing`` set by the user.
+        calibration_images: Wanted number.
+        max_images: Use no more images than this.
+        seed: Of every random choice.
+        name: What the bundle is called; None takes the target's name.
+        version: The user's version of the classifier.
+        force: Replace a bundle at the target.
+
+    """
+
+    source: str
+    target: Path
+    weights: Path | None = None
+    labels: Path | None = None
+    data: Path | None = None
+    task: Task = Task.MULTICLASS
+    precisions: tuple[Precision, ...] | None = None
+    max_drop: float = 1.0
+    thresholds: tuple[float, ...] | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    calibration_images: int = 128
+    max_images: int = 2000
+    seed: int = 0
+    name: str | None = None
+    version: str = "1"
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that was read before the work begins."""
+
+    original: Original
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    images: Split
+    skipped: tuple[str, ...]
+    weights: Weights | None
+
+
+def export(job: Job) -> Report:
+    """Export, quantize, measure, and write the bundle if it holds what it promises.
+
+    Raises:
+        ExportError: An input is wrong, or the model cannot be exported.
+        ParityError: The exported model does not answer as the original does.
+        BundleError: Something stands at the target.
+
+    """
+    bundle.refuse_existing(job.target, force=job.force)
+    inputs = _read(job)
+    reference = None
+    if inputs.images.measure:
+        reference = proof.original_answers(
+            inputs.original, inputs.images.measure, job.task, inputs.thresholds
+        )
+    with bundle.writing(job.target, force=job.force) as folder:
+        precisions = _write_models(job, inputs, folder)
+        variants = [_variant(folder, precision) for precision in precisions]
+        bundle.seal(folder, _manifest(job, inputs, variants))
+        classifiers = _classifiers(folder, variants)
+        rows, left_out = _prove(job, inputs, reference, classifiers)
+        for name in left_out:
+            (folder / f"model.{name}.onnx").unlink()
+        kept = [classifier for classifier in classifiers if classifier.variant.name not in left_out]
+        samples = _golden_images(job, inputs, reference)
+        golden.write(folder, samples, inputs.original, job.task, kept)
+        bundle.seal(folder, _manifest(job, inputs, [classifier.variant for classifier in kept]))
+        speeds = _speeds(folder, kept)
+        rows = [replace(row, engine_ms=speeds.get(row.name)) for row in rows]
+        result = _report(job, inputs, rows, left_out)
+        manifest = _manifest(job, inputs, _preferred(kept, rows, speeds))
+        report.write(folder, result, manifest)
+        bundle.seal(folder, manifest)
+    return result
+
+
+def _read(job: Job) -> Inputs:
+    weights = read_weights(job.weights) if job.weights else None
+    data = find_labelled(job.data) if job.data else []
+    labels = _labels(job, weights, data)
+    check_task(job.task, labels)
+    for name in label_names(data):
+        if name not in labels:
+            raise ExportError(
+                f"{job.data}/{name}: no label of the model; its labels are {', '.join(labels[:10])}"
+            )
+    step(f"building {job.source}")
+    original = open_source(job.source, len(labels), job.task, weights, job.overrides)
+    good, skipped = _readable(data)
+    if data and not good:
+        raise ExportError(f"{job.data}: none of {len(data)} files is an image")
+    images = split(good, job.calibration_images, job.max_images, job.seed)
+    return Inputs(original, labels, _thresholds(job, labels), images, skipped, weights)
+
+
+def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[str, ...]:
+    if job.labels is not None:
+        try:
+            lines = job.labels.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ExportError(f"{job.labels}: {error}; expected a label a line") from error
+        labels = tuple(line.strip() for line in lines if line.strip())
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ExportError(f"{job.labels}: {', '.join(twice[:5])} more than once")
+        return labels
+    if weights is not None and weights.labels is not None:
+        return weights.labels
+    if labels := label_names(data):
+        return labels
+    raise ExportError("labels: none given; expected --labels FILE, or --data with folders by label")
+
+
+def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
+    """Decode every file once, so that a broken one is named now and not in the middle."""
+    good, skipped = [], []
+    for item in track(data, "data: checking", len(data)) if data else ():
+        try:
+            read_image(item.path)
+        except ImageError as error:
+            skipped.append(str(error))
+        else:
+            good.append(item)
+    return good, tuple(skipped)
+
+
+def _thresholds(job: Job, labels: tuple[str, ...]) -> tuple[float, ...]:
+    wanted = {Task.MULTICLASS: 0, Task.BINARY: 1, Task.MULTILABEL: len(labels)}[job.task]
+    given = job.thresholds
+    if given is None:
+        return (0.5,) * wanted
+    if len(given) != wanted or not all(0 < value < 1 for value in given):
+        raise ExportError(
+            f"--threshold: {', '.join(map(str, given))}; a {job.task} task takes {wanted}, "
+            f"each above 0 and below 1"
+        )
+    return given
+
+
+def _write_models(job: Job, inputs: Inputs, folder: Path) -> list[Precision]:
+    step("fp32: exporting the graph")
+    original = inputs.original
+    graph = export_graph(original, job.task)
+    models: dict[Precision, ModelProto] = {Precision.FP32: graph}
+    wanted = job.precisions or (Precision.FP32, Precision.INT8)
+    if Precision.INT8 in wanted:
+        if inputs.images.calibrate:
+            models[Precision.INT8] = quantize(
+                graph, inputs.images.calibrate, original.preprocessing
+            )
+        elif job.precisions is not None:
+            raise ExportError("int8: needs images to calibrate on; give --data DIR")
+        else:
+            step("int8: left out, there are no images to calibrate on (--data DIR)")
+    for precision, model in models.items():
+        describe(model, inputs.labels, job.task, original.preprocessing)
+        onnx.save(model, folder / f"model.{precision}.onnx")
+    return list(models)
+
+
+def _classifiers(folder: Path, variants: list[Variant]) -> list[Classifier]:
+    opened = Bundle.open(folder)
+    return [Classifier(opened, cpu.open(), variant.name) for variant in variants]
+
+
+def _prove(
+    job: Job,
+    inputs: Inputs,
+    reference: proof.Answers | None,
+    classifiers: list[Classifier],
+) -> tuple[list[proof.Row], dict[str, str]]:
+    """Measure every variant; return the table, and why a variant is left out, by its name."""
+    if reference is None:
+        return [], {}
+    data, labels = inputs.images.measure, inputs.labels
+    rows = [proof.row(reference, reference, data, labels)]
+    left_out = {}
+    for classifier in classifiers:
+        answers = proof.variant_answers(classifier, data)
+        line = replace(
+            proof.row(answers, reference, data, labels), size_bytes=classifier.variant.size_bytes
+        )
+        rows.append(line)
+        fault = _fault(line, rows[0], classifier.variant.precision, job.max_drop)
+        if not fault:
+            continue
+        if classifier.variant.precision is Precision.FP32 or job.precisions is not None:
+            raise ParityError(f"{line.name}: {fault}; no bundle was written")
+        left_out[line.name] = fault
+    return rows, left_out
+
+
+def _fault(line: proof.Row, original: proof.Row, precision: Precision, max_drop: float) -> str:
+    """Return why a variant must not ship, or an empty text."""
+    if not np.isfinite(line.largest_difference):
+        return "answers with scores that are not numbers"
+    if precision is Precision.FP32 and line.largest_difference > FP32_DIFFERENCE:
+        return (
+            f"a score differs by {line.largest_difference:.3f} from the original's; "
+            f"expected at most {FP32_DIFFERENCE:g}"
+        )
+    if line.accuracy is not None and original.accuracy is not None:
+        drop, what = 100 * (original.accuracy - line.accuracy), "points of top-1 lost"
+    else:
+        # Without truth every changed answer may be a lost one.
+        drop, what = 100 * (1 - line.agreement), "% of answers changed"
+    # The table shows two decimals; what it shows as equal to the budget keeps to it.
+    if round(drop, 2) > max_drop:
+        return f"{drop:.2f} {what} on {line.images} images; the budget is {max_drop:g} (--max-drop)"
+    return ""
+
+
+def _golden_images(
+    job: Job, inputs: Inputs, reference: proof.Answers | None
+) -> list[NDArray[np.uint8]]:
+    if reference is None:
+        return golden.synthetic(job.seed)
+    return golden.chosen(inputs.images.measure, reference)
+
+
+def _speeds(folder: Path, kept: list[Classifier]) -> dict[str, float]:
+    """Return the median time of each variant's network on this machine, ms, by its name."""
+    speeds = {}
+    for classifier in kept:
+        step(f"{classifier.variant.name}: timing")
+        measured = measure(Wanted(folder, classifier.variant.name, frames=TIMED_FRAMES))
+        speeds[classifier.variant.name] = measured.engine_ms_p50
+    return speeds
+
+
+def _preferred(
+    kept: list[Classifier], rows: list[proof.Row], speeds: dict[str, float]
+) -> list[Variant]:
+    """Return the variants with their figures, the fastest on this machine first."""
+    measured = {row.name: row for row in rows}
+    variants = []
+    for classifier in sorted(kept, key=lambda classifier: speeds[classifier.variant.name]):
+        row = measured.get(classifier.variant.name)
+        figures = {"accuracy": row.accuracy, "agreement": row.agreement} if row else {}
+        variants.append(replace(classifier.variant, **figures))
+    return variants
+
+
+def _report(
+    job: Job, inputs: Inputs, rows: list[proof.Row], left_out: dict[str, str]
+) -> Report:
+    return Report(
+        name=_name(job),
+        task=job.task,
+        rows=tuple(rows),
+        left_out=left_out,
+        calibrated=len(inputs.images.calibrate),
+        duplicates=inputs.images.duplicates,
+        skipped=inputs.skipped,
+    )
+
+
+def _variant(folder: Path, precision: Precision) -> Variant:
+    file = f"model.{precision}.onnx"
+    return Variant(
+        name=precision.value,
+        file=file,
+        precision=precision,
+        target="any",
+        input=Input.UINT8_NHWC,
+        size_bytes=(folder / file).stat().st_size,
+        tolerance=TOLERANCE[precision],
+    )
+
+
+def _manifest(job: Job, inputs: Inputs, variants: list[Variant]) -> Manifest:
+    names = {variant.file: "" for variant in variants}
+    return Manifest(
+        name=_name(job),
+        version=job.version,
+        task=job.task,
+        labels=inputs.labels,
+        thresholds=inputs.thresholds,
+        preprocessing=inputs.original.preprocessing,
+        variants=tuple(variants),
+        files=names,  # sealing replaces it
+        provenance=_provenance(job, inputs),
+    )
+
+
+def _provenance(job: Job, inputs: Inputs) -> dict[str, str]:
+    packages = ("torch", "timm", "torchvision", "onnx", "onnxruntime")
+    checkpoint = f"sha256 {bundle.sha256(inputs.weights.path)}" if inputs.weights else "none"
+    return {
+        "source": job.source,
+        "weights": checkpoint,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made by": f"edgecls {__version__}, python {platform.python_version()}",
+        "packages": ", ".join(f"{name} {version(name)}" for name in packages),
+        "images": f"{len(inputs.images.calibrate)} calibrated, {len(inputs.images.measure)} measured",
+        "seed": str(job.seed),
+    }
+
+
+def _name(job: Job) -> str:
+    return job.name or job.target.name.removesuffix(".bundle")

@@ -1,0 +1,177 @@
+"""``nn.Module`` -> checked ONNX: uint8 RGB (n, height, width, 3) in, scores (n, n_labels) out.
+
+Normalisation and softmax or sigmoid are part of the graph, so that no program that runs the file
+can leave them out or do them twice.
+"""
+
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from edgecls.errors import ExportError
+from edgecls.manifest import Preprocessing
+from edgecls.prediction import Task
+from edgecls_exporters.checkpoint import Original
+
+# 18 brings the antialiased Resize and axes as inputs; every onnxruntime since 1.14 reads it.
+OPSET = 18
+INPUT, OUTPUT = "image", "scores"
+
+
+class Deployed(nn.Module):
+    """The model with everything between bytes and scores inside."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, original: Original, task: Task) -> None:
+        """Wrap a model; mean and scale apply to raw 0..255 values."""
+        super().__init__()
+        self.model = original.model
+        self.task = task
+        mean = 255 * torch.tensor(original.preprocessing.mean).view(1, 3, 1, 1)
+        scale = 1 / (255 * torch.tensor(original.preprocessing.std).view(1, 3, 1, 1))
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map uint8 (n, height, width, 3) to scores (n, n_labels)."""
+        # Contiguous: on a permuted tensor torch.export writes poolings as gathers by index.
+        pixels = image.permute(0, 3, 1, 2).to(torch.float32).contiguous()
+        return to_scores(self.model((pixels - self.mean) * self.scale), self.task)
+
+
+def to_scores(logits: Tensor, task: Task) -> Tensor:
+    """Turn logits (n, n_logits) into scores (n, n_labels); one binary logit becomes two scores."""
+    if task is Task.MULTILABEL:
+        return torch.sigmoid(logits)
+    if task is Task.BINARY and logits.shape[1] == 1:
+        positive = torch.sigmoid(logits)
+        return torch.cat([1 - positive, positive], dim=1)
+    return torch.softmax(logits, dim=1)
+
+
+def export_graph(original: Original, task: Task) -> ModelProto:
+    """Export, simplify and check.
+
+    Raises:
+        ExportError: PyTorch cannot export the module.
+
+    """
+    height, width = original.preprocessing.size
+    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        file = Path(folder) / "model.onnx"
+        try:
+            torch.onnx.export(
+                Deployed(original, task).eval(),
+                (example,),
+                file,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
+        except Exception as error:  # torch.export raises what the user's module raises, and more
+            first = str(error).strip().partition("\n")[0]
+            raise ExportError(f"{original.source}: torch.onnx cannot export it: {first}") from error
+        model = simplified(file)
+    fold_scale(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def simplified(file: Path) -> ModelProto:
+    """Fold constants and batch norms with onnxruntime's basic passes, which keep standard ONNX."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    target = file.with_suffix(".basic.onnx")
+    options.optimized_model_filepath = str(target)
+    ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    model = onnx.load(target)
+    # onnxruntime declares every domain it knows; a reader may refuse those it does not.
+    used = {node.domain for node in model.graph.node}
+    for declared in [entry for entry in model.opset_import if entry.domain not in used]:
+        model.opset_import.remove(declared)
+    return model
+
+
+def fold_scale(model: ModelProto) -> bool:
+    """Fold the normalisation's multiplication into the convolution that follows it, if one does.
+
+    The subtraction of the mean stays: a convolution pads with zeros, and only after the subtraction
+    is zero what the padding was in training.
+
+    Returns:
+        Whether there was one to fold.
+
+    """
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for scale in [node for node in graph.node if node.op_type == "Mul"]:
+        users = [node for node in graph.node if scale.output[0] in node.input]
+        factor = next((weights[name] for name in scale.input if name in weights), None)
+        if factor is None or len(users) != 1 or users[0].op_type != "Conv":
+            continue
+        conv, values = users[0], numpy_helper.to_array(factor)
+        kernel = weights.get(conv.input[1])
+        if kernel is None or values.size != 3 or _group(conv) != 1:  # noqa: PLR2004 - red, green, blue
+            continue
+        folded = numpy_helper.to_array(kernel) * values.reshape(1, 3, 1, 1)
+        kernel.CopyFrom(numpy_helper.from_array(folded.astype(np.float32), kernel.name))
+        conv.input[0] = next(name for name in scale.input if name not in weights)
+        graph.node.remove(scale)
+        graph.initializer.remove(factor)
+        return True
+    return False
+
+
+def describe(
+    model: ModelProto, labels: tuple[str, ...], task: Task, preprocessing: Preprocessing
+) -> None:
+    """Write what the file is into its ``metadata_props``, for use without this SDK."""
+    size = "x".join(map(str, preprocessing.size))
+    resized = "x".join(map(str, preprocessing.resize_size))
+    text = {
+        "labels": json.dumps(labels, ensure_ascii=False),
+        "task": task.value,
+        "input": f"uint8 RGB (n, {size.replace('x', ', ')}, 3); normalisation is in the graph",
+        "preprocessing": f"{preprocessing.resize} to {resized} px, Pillow "
+        f"{preprocessing.interpolation} with antialias, centre crop {size} px",
+    }
+    helper.set_model_props(model, text)
+
+
+def _group(conv: NodeProto) -> int:
+    return next((attribute.i for attribute in conv.attribute if attribute.name == "group"), 1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence deprecation warnings of the exporter's inside; errors still come through."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def float_tensors(model: ModelProto) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    """Return the float32 constants of a model by name."""
+    return {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT
+    }

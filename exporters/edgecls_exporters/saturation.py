@@ -1,0 +1,216 @@
+"""Keep int8 arithmetic from overflowing on x86 processors without VNNI.
+
+There the fast kernel multiplies u8 activations with s8 weights by ``vpmaddubsw``, which adds two
+neighbouring products in 16 bits and saturates: 255 * 127 * 2 is far above 32767. The same file then
+answers differently on another processor, and worse. The pass here grows each output channel's
+weight scale just until no pair can saturate: a0 |w0| + a1 |w1| <= 32767, where a0 and a1 are the
+largest activations that those input channels showed on calibration images. Weights lose a fraction
+of a bit, the kernel keeps its full speed, and every processor computes the same.
+
+Pairs are neighbours along the reduction, counted from its begin: kernel row, kernel column, input
+channel. That order is not taken on trust: ``tests/test_saturation.py`` runs the same file on an
+emulated processor without VNNI and wants the very same scores (slow). Depthwise convolutions take
+another kernel, which adds in 32 bits.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from edgecls_exporters.graph import INPUT
+
+LIMIT = 32767
+# Activations on new images may exceed those seen in calibration by this much before a pair can
+# saturate; a channel whose calibration maximum is already 255 cannot exceed it at all.
+HEADROOM = 1.1
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A quantized Conv or Gemm: its node and the tensors that hold its integers."""
+
+    node: NodeProto
+    activation: str
+    weight: str
+    weight_scale: str
+    bias: str | None
+    bias_scale: str | None
+
+
+def quantized_layers(model: ModelProto) -> list[Layer]:
+    """Return every Conv and Gemm whose activation and weight are dequantized integers."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+
+    def integers(name: str) -> NodeProto | None:
+        maker = makers.get(name)
+        return maker if maker is not None and maker.op_type == "DequantizeLinear" else None
+
+    layers = []
+    for node in model.graph.node:
+        if node.op_type not in ("Conv", "Gemm") or _is_depthwise(node, model):
+            continue
+        activation, weight = integers(node.input[0]), integers(node.input[1])
+        if activation is None or weight is None:
+            continue
+        bias = integers(node.input[2]) if len(node.input) > 2 else None  # noqa: PLR2004 - optional third input
+        layers.append(
+            Layer(
+                node,
+                activation.input[0],
+                weight.input[0],
+                weight.input[1],
+                bias.input[0] if bias is not None else None,
+                bias.input[1] if bias is not None else None,
+            )
+        )
+    return layers
+
+
+def largest_activations(
+    model: ModelProto, batches: Iterable[NDArray[np.uint8]]
+) -> dict[str, NDArray[np.uint8]]:
+    """Return, for each quantized tensor that a layer reads, the largest integer per channel.
+
+    The maxima are taken inside the graph: no activation is ever stored.
+
+    Args:
+        model: Quantized, in QDQ form.
+        batches: Calibration images, each uint8 (n, height, width, 3).
+
+    Returns:
+        uint8, shape (channels,), by tensor name.
+
+    """
+    probe = ModelProto()
+    probe.CopyFrom(model)
+    names = sorted({layer.activation for layer in quantized_layers(model)})
+    ranks = {layer.activation: 4 if layer.node.op_type == "Conv" else 2 for layer in quantized_layers(model)}
+    for name in names:
+        axes = f"{name}_axes"
+        kept = [axis for axis in range(ranks[name]) if axis != 1]
+        probe.graph.initializer.append(numpy_helper.from_array(np.array(kept, np.int64), axes))
+        output = f"{name}_largest"
+        probe.graph.node.append(helper.make_node("ReduceMax", [name, axes], [output], keepdims=0))
+        probe.graph.output.append(helper.make_tensor_value_info(output, TensorProto.UINT8, None))
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    # Unoptimised, the integers are computed in float: no kernel that could saturate takes part.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(
+        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    found: dict[str, NDArray[np.uint8]] = {}
+    for batch in batches:
+        largest = session.run([f"{name}_largest" for name in names], {INPUT: batch})
+        for name, values in zip(names, largest, strict=True):
+            found[name] = np.maximum(found.get(name, 0), values)
+    return found
+
+
+def bound(
+    model: ModelProto, original: ModelProto, largest: dict[str, NDArray[np.uint8]]
+) -> dict[str, float]:
+    """Requantize, in place, every layer whose pairs could saturate.
+
+    Args:
+        model: Quantized, in QDQ form, weights named ``<original name>_quantized``.
+        original: The float model it was made from.
+        largest: As ``largest_activations`` returned them.
+
+    Returns:
+        By the layer's name, the mean factor by which its weight scales grew; 1 is untouched.
+
+    """
+    floats = {t.name: t for t in original.graph.initializer if t.data_type == TensorProto.FLOAT}
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    grown = {}
+    for layer in quantized_layers(model):
+        kernel = numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
+        scale = numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
+        peaks = np.minimum(255, np.ceil(largest[layer.activation] * HEADROOM))
+        needed = pair_peak(rows(layer.node, kernel), tiled(layer.node, kernel, peaks)) / LIMIT
+        # Rounding adds at most half a step to each of the two weights of a pair.
+        needed *= 1 + 1 / 127
+        wanted = np.maximum(scale, needed if scale.size > 1 else needed.max())
+        if np.array_equal(wanted, scale):
+            grown[layer.node.name] = 1.0
+            continue
+        _requantize(layer, stored, kernel, scale, wanted)
+        grown[layer.node.name] = float(np.mean(wanted / scale))
+    onnx.checker.check_model(model)
+    return grown
+
+
+def rows(node: NodeProto, kernel: NDArray[np.float32]) -> Array:
+    """Return a kernel as (outputs, reduction), the reduction in the order of the kernel's loop."""
+    if node.op_type == "Gemm":
+        return np.asarray(kernel if _attribute(node, "transB", 0) else kernel.T, np.float64)
+    return np.moveaxis(kernel, 1, -1).reshape(len(kernel), -1).astype(np.float64)
+
+
+def tiled(node: NodeProto, kernel: NDArray[np.float32], peaks: Array) -> Array:
+    """Return the largest activation that each weight of ``rows`` meets: (outputs, reduction)."""
+    if node.op_type == "Gemm":
+        return peaks[np.newaxis]
+    groups = _attribute(node, "group", 1)
+    spots = int(np.prod(kernel.shape[2:]))
+    own = np.tile(peaks.reshape(groups, -1), (1, spots))
+    return np.repeat(own, len(kernel) // groups, axis=0)
+
+
+def pair_peak(weights: Array, activations: Array) -> Array:
+    """Return, for each output, the largest a0 |w0| + a1 |w1| of a pair: (outputs,)."""
+    products = np.abs(weights) * activations
+    products = np.pad(products, ((0, 0), (0, products.shape[1] % 2)))
+    return np.asarray((products[:, 0::2] + products[:, 1::2]).max(axis=1))
+
+
+def _requantize(
+    layer: Layer,
+    stored: dict[str, TensorProto],
+    kernel: NDArray[np.float32],
+    scale: Array,
+    wanted: Array,
+) -> None:
+    across = _across(layer.node, kernel, wanted)
+    integers = np.clip(np.round(kernel / across), -127, 127).astype(np.int8)
+    _store(stored[layer.weight], integers)
+    _store(stored[layer.weight_scale], wanted.astype(np.float32).reshape(scale.shape))
+    if layer.bias is None or layer.bias_scale is None:
+        return
+    bias_scale = numpy_helper.to_array(stored[layer.bias_scale]).astype(np.float64)
+    values = numpy_helper.to_array(stored[layer.bias]) * bias_scale
+    regrown = bias_scale * (wanted / scale)
+    _store(stored[layer.bias], np.round(values / regrown).astype(np.int32))
+    _store(stored[layer.bias_scale], regrown.astype(np.float32).reshape(bias_scale.shape))
+
+
+def _across(node: NodeProto, kernel: NDArray[np.float32], scale: Array) -> Array:
+    """Shape a scale per output channel so that it divides the kernel."""
+    axis = 0 if node.op_type == "Conv" or _attribute(node, "transB", 0) else kernel.ndim - 1
+    return scale.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
+
+
+def _store(tensor: TensorProto, values: NDArray[np.generic]) -> None:
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+
+
+def _is_depthwise(node: NodeProto, model: ModelProto) -> bool:
+    groups = _attribute(node, "group", 1)
+    if node.op_type != "Conv" or groups == 1:
+        return False
+    makers = {output: maker for maker in model.graph.node for output in maker.output}
+    weight = makers[node.input[1]].input[0] if node.input[1] in makers else node.input[1]
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    return bool(weight in shapes and shapes[weight][1] == 1)
+
+
+def _attribute(node: NodeProto, name: str, default: int) -> int:
+    return next((a.i for a in node.attribute if a.name == name), default)

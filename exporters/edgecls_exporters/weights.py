@@ -1,0 +1,113 @@
+"""Weight files -> state dicts, without running any code that a file may carry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from edgecls.errors import ExportError
+
+# Where training scripts keep the state dict, averaged weights first: they are what is deployed.
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("module.", "_orig_mod.")
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a weight file holds.
+
+    Attributes:
+        path: The file.
+        state: Tensors by parameter name, prefixes of wrappers removed.
+        labels: Label names in logit order, if the file carries them under ``labels``.
+
+    """
+
+    path: Path
+    state: dict[str, Tensor]
+    labels: tuple[str, ...] | None
+
+
+def read_weights(path: Path) -> Weights:
+    """Read ``.pth``, ``.pt`` or ``.safetensors``.
+
+    Raises:
+        ExportError: Missing, empty, truncated, not a state dict, or it would need to run code.
+
+    """
+    if not path.is_file():
+        raise ExportError(f"{path}: no such file; expected .pth, .pt or .safetensors")
+    if path.stat().st_size == 0:
+        raise ExportError(f"{path}: empty file; was it copied whole?")
+    loaded = _load(path)
+    if not isinstance(loaded, Mapping):
+        raise ExportError(f"{path}: holds a {type(loaded).__name__}; expected a state dict")
+    labels = loaded.get("labels")
+    state = {_bare(key): value for key, value in _unwrapped(loaded).items()}
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        keys = ", ".join(map(str, list(loaded)[:SHOWN])) or "none"
+        raise ExportError(f"{path}: no state dict in it; its keys are {keys}")
+    named = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
+    return Weights(path, state, tuple(labels) if named and labels else None)
+
+
+def load_into(model: nn.Module, weights: Weights) -> None:
+    """Load weights into a model, every tensor or none.
+
+    Raises:
+        ExportError: Names or shapes differ; the message names them.
+
+    """
+    wanted, given = model.state_dict(), weights.state
+    # Counters of training steps; no model reads them when it answers.
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}
+    missing = [key for key in wanted if key not in given and key not in counters]
+    surplus = [key for key in given if key not in wanted]
+    shapes = [
+        f"{key} is {tuple(given[key].shape)}, the model has {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in given and given[key].shape != wanted[key].shape
+    ]
+    if missing or surplus or shapes:
+        faults = [("missing", missing), ("unknown", surplus), ("of another shape", shapes)]
+        said = "; ".join(f"{_listed(keys)} {what}" for what, keys in faults if keys)
+        raise ExportError(f"{weights.path}: does not fit the model: {said}; is SOURCE the right one?")
+    model.load_state_dict(given, strict=not counters)
+
+
+def _load(path: Path) -> object:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and safetensors raise a dozen types for a damaged file
+        first = str(error).strip().partition("\n")[0]
+        if "weights_only" in str(error).lower() or "Unsupported" in str(error):
+            raise ExportError(
+                f"{path}: holds Python objects, which would run code when loaded; "
+                f"save model.state_dict() instead"
+            ) from error
+        raise ExportError(f"{path}: cannot be read ({first[:120]}); was it copied whole?") from error
+
+
+def _unwrapped(loaded: Mapping[str, object]) -> Mapping[str, object]:
+    for key in WRAPPERS:
+        if isinstance(inner := loaded.get(key), Mapping) and inner:
+            return _unwrapped(inner)
+    return loaded
+
+
+def _bare(key: str) -> str:
+    for prefix in PREFIXES:
+        if str(key).startswith(prefix):
+            return _bare(key.removeprefix(prefix))
+    return key
+
+
+def _listed(keys: list[str]) -> str:
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return ", ".join(keys[:SHOWN]) + more

@@ -1,0 +1,70 @@
+"""One file per kind of camera; its name is the kind's in a station file.
+
+``open(...)`` of each returns a ``Camera``; its keyword arguments are the keys of the table.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from edgecls import plugins
+from edgecls.errors import ConfigError
+from edgecls_runtime.capture import NewestFrame
+from edgecls_runtime.protocols import Camera
+
+
+def table(uri: str) -> dict[str, object]:
+    """Return the table of a station file that a ``--camera`` argument stands for.
+
+    Args:
+        uri: A folder of images, a video file, a V4L2 index or device, or an ``rtsp://`` or
+            ``http(s)://`` address.
+
+    Raises:
+        ConfigError: It is none of these.
+
+    """
+    scheme = uri.partition("://")[0].lower() if "://" in uri else ""
+    if scheme in ("rtsp", "rtsps"):
+        return {"kind": "rtsp", "url": uri}
+    if scheme in ("http", "https"):
+        return {"kind": "http", "url": uri}
+    if uri.isdigit() or uri.startswith("/dev/"):
+        return {"kind": "usb", "device": uri}
+    path = Path(uri)
+    if path.is_dir() or path.is_file():
+        return {"kind": "folder" if path.is_dir() else "video", "path": uri}
+    raise ConfigError(
+        f"--camera {uri}: no such file or folder; expected a folder, a video file, "
+        f"a V4L2 index or /dev/..., rtsp://... or http://..."
+    )
+
+
+def open_table(settings: Mapping[str, object], base: Path = Path()) -> Camera:  # noqa: B008 - paths are immutable
+    """Open the camera of a station file; a live one delivers its newest frame and reconnects.
+
+    Raises:
+        ConfigError: The table is wrong.
+        CameraError: The camera cannot be opened.
+
+    """
+
+    def opened() -> Camera:
+        camera: Camera = plugins.open_table(__name__, settings, "camera", base)
+        return camera
+
+    camera = opened()
+    return NewestFrame(camera, opened) if camera.live else camera
+
+
+@contextmanager
+def open_camera(kind: str, **settings: object) -> Iterator[Camera]:
+    """Open a camera by kind and close it afterwards: ``with open_camera("usb") as camera:``.
+
+    Raises:
+        ConfigError: No such kind or setting.
+        CameraError: The camera cannot be opened.
+
+    """
+    with closing(open_table({"kind": kind, **settings})) as camera:
+        yield camera

@@ -1,0 +1,28 @@
+"""An IP camera or a streamer that sends MJPEG over HTTP, through OpenCV's FFmpeg."""
+
+import cv2
+
+from edgecls_runtime.opencv_camera import OpenCVCamera, opened, without_credentials
+
+
+def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
+    """Open an HTTP stream.
+
+    Args:
+        url: ``http://user:password@host/stream.mjpg``; the password is never shown.
+        timeout_ms: Longest wait for the connection, and for a frame before the stream counts as
+            lost and is opened again.
+
+    Raises:
+        CameraError: No answer, refused, or no stream in the answer.
+
+    """
+    limits = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+        timeout_ms,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+        timeout_ms,
+    ]
+    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+    advice = "is the camera on, and the address right?"
+    return opened(capture, f"http camera {without_credentials(url)}", advice, live=True)

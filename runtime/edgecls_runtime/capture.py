@@ -1,0 +1,103 @@
+"""Keep only the newest frame of a live camera, and keep trying when the camera goes away.
+
+A thread of its own reads the camera, so that a call that hangs in a driver hangs that thread and
+not the station: the station's read has its own deadline, always.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgecls.errors import CameraError, CameraTimeout
+from edgecls.frame import Frame
+from edgecls_runtime.protocols import Camera
+
+READ_S = 1.0
+RETRY_S = 0.5
+GRACE_S = 2.0
+
+
+class NewestFrame:
+    """A live camera behind a slot that holds one frame: the newest.
+
+    Attributes:
+        dropped: Frames that were replaced before anyone read them.
+        delivered: Frames that came from the camera.
+        reopened: How often the camera was lost and opened again.
+
+    """
+
+    live = True
+
+    def __init__(self, camera: Camera, reopen: Callable[[], Camera]) -> None:
+        """Begin to read an opened camera.
+
+        Args:
+            camera: Where frames come from; closed by this.
+            reopen: Opens it again. A loss is no error: reads time out until it is back.
+
+        """
+        self.dropped = self.delivered = self.reopened = 0
+        self._open = reopen
+        self._slot = threading.Condition()
+        self._newest: Frame | None = None
+        self._fault = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._watch, args=(camera,), name="capture", daemon=True
+        )
+        self._thread.start()
+
+    def read(self, timeout: float) -> Frame:
+        """Return the newest frame that was not returned yet.
+
+        Raises:
+            CameraTimeout: None came within ``timeout`` seconds.
+
+        """
+        with self._slot:
+            if not self._slot.wait_for(lambda: self._newest is not None, timeout):
+                fault = f"; {self._fault}" if self._fault else ""
+                raise CameraTimeout(
+                    f"no frame within {timeout:g} s; {self.delivered} delivered before{fault}"
+                )
+            frame, self._newest = self._newest, None
+        assert frame is not None  # noqa: S101 - what wait_for has just made sure of
+        return frame
+
+    def close(self) -> None:
+        """Stop reading; a thread that hangs in a driver is left behind to end with the process."""
+        self._stopping.set()
+        self._thread.join(GRACE_S)
+
+    def _watch(self, camera: Camera) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._put(camera.read(READ_S))
+            except CameraTimeout as error:
+                self._fault = str(error)
+            except Exception as error:  # noqa: BLE001 - a reader that dies is a silent camera
+                self._fault = str(error)
+                camera.close()
+                camera = self._reopen() or camera
+        camera.close()
+
+    def _put(self, frame: Frame) -> None:
+        with self._slot:
+            self.dropped += self._newest is not None
+            self._newest = replace(frame, number=self.delivered)
+            self.delivered += 1
+            self._fault = ""
+            self._slot.notify()
+
+    def _reopen(self) -> Camera | None:
+        while not self._stopping.wait(RETRY_S):
+            try:
+                camera = self._open()
+            except CameraError as error:
+                self._fault = str(error)
+                continue
+            self.reopened += 1
+            return camera
+        return None
+

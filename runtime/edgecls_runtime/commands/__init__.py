@@ -1,0 +1,53 @@
+"""The commands that run on the device: one file each, and what they share here."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from edgecls.bundle import Bundle
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Add the bundle that nearly every command takes, and ``--json``."""
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder made by edgecls export")
+    add_json(parser)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="answer as JSON on stdout")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of variant and provider."""
+    parser.add_argument("--variant", default="auto", help="such as fp32 or int8 (default: auto)")
+    parser.add_argument("--provider", default="auto", help="such as cpu (default: auto)")
+
+
+def add_good(parser: argparse.ArgumentParser) -> None:
+    """Add the labels that let a part pass."""
+    parser.add_argument(
+        "--good",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="a label that lets a part pass; may be given more than once",
+    )
+
+
+def print_json(table: object) -> None:
+    """Write data to stdout as JSON."""
+    sys.stdout.write(json.dumps(table, indent=2, ensure_ascii=False) + "\n")
+
+
+def variant_names(bundle: Bundle, wanted: str) -> list[str]:
+    """Return the wanted variant, or for ``auto`` every one of the bundle."""
+    if wanted != "auto":
+        return [bundle.variant(wanted).name]
+    return [variant.name for variant in bundle.variants]
+
+
+def percent(share: float | None) -> str:
+    """Write a share of 0..1 as ``93.10 %``, or ``-`` where it was not measured."""
+    return "-" if share is None else f"{100 * share:.2f} %"

@@ -1,0 +1,67 @@
+"""Measure each variant here, each in a process of its own.
+
+Latency is from a 1080p frame in memory to its prediction, resize included; engine is the network
+alone. Cold start is from the start of the process to the first answer from an image file.
+Accuracy stands beside every speed: it is the export's, on the images it measured.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict
+
+from edgecls import progress
+from edgecls.bundle import Bundle
+from edgecls.errors import ConfigError
+from edgecls.manifest import Variant
+from edgecls_runtime.benchmark import Measured, Wanted, environment, measure
+from edgecls_runtime.commands import add_bundle, percent, print_json, variant_names
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    add_bundle(parser)
+    parser.add_argument("--variant", default="auto", help="one variant (default: each)")
+    parser.add_argument("--threads", type=int, default=0, help="0: one per physical core")
+    parser.add_argument("--frames", type=int, default=100, help="frames timed (default: 100)")
+    parser.add_argument(
+        "--no-spinning",
+        action="store_true",
+        help="idle threads sleep, as in a station that waits for its camera",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    if arguments.frames < 1 or arguments.threads < 0:
+        raise ConfigError("--frames takes 1 or more, --threads 0 or more")
+    bundle = Bundle.open(arguments.bundle)
+    results = []
+    for name in variant_names(bundle, arguments.variant):
+        progress.step(f"{name}: {arguments.frames} frames")
+        wanted = Wanted(
+            bundle.path, name, arguments.threads, not arguments.no_spinning, arguments.frames
+        )
+        results.append((bundle.variant(name), measure(wanted)))
+    around = environment()
+    if arguments.json:
+        variants = [
+            {**asdict(measured), "accuracy": variant.accuracy, "agreement": variant.agreement}
+            for variant, measured in results
+        ]
+        print_json({"bundle": str(bundle.path), "environment": around, "variants": variants})
+        return 0
+    sys.stdout.write("  ".join(f"{key} {value}" for key, value in around.items()) + "\n")
+    sys.stdout.write(
+        "variant   p50 ms   p95 ms   p99 ms  engine ms  cold s  memory MB  accuracy  agreement\n"
+    )
+    sys.stdout.writelines(_line(variant, measured) for variant, measured in results)
+    return 0
+
+
+def _line(variant: Variant, found: Measured) -> str:
+    return (
+        f"{variant.name:8} {found.latency_ms_p50:7.2f}  {found.latency_ms_p95:7.2f}  "
+        f"{found.latency_ms_p99:7.2f}  {found.engine_ms_p50:9.2f}  {found.cold_start_s:6.2f}  "
+        f"{found.peak_memory_1080p_mb:9.1f}  {percent(variant.accuracy):>8}  "
+        f"{percent(variant.agreement):>9}\n"
+    )

@@ -1,0 +1,145 @@
+"""Watch a camera, judge every part, keep every verdict. Without a frame there is never a PASS.
+
+Settings come from a station file (docs/station.md), or from flags for a first try:
+
+    edgecls run STATION.toml
+    edgecls run --bundle bolt.bundle --camera rtsp://10.0.0.7/line --good ok
+
+Ctrl-C and SIGTERM finish the part in hand. The exit code is 0 at the end of a folder or a video,
+after --frames and after SIGTERM, and 130 after Ctrl-C.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from edgecls.errors import ConfigError
+from edgecls_runtime import cameras, config
+from edgecls_runtime.commands import add_good, add_json
+from edgecls_runtime.config import JournalSettings, Settings
+from edgecls_runtime.decision import Rule
+from edgecls_runtime.statistics import Statistics
+from edgecls_runtime.wiring import open_station
+
+FLAGS = {
+    "bundle": "the bundle",
+    "camera": "folder, video file, V4L2 index or device, rtsp:// or http:// address",
+    "variant": "name of a variant (default: auto)",
+    "journal": "SQLite file that keeps every verdict",
+}
+NUMBERS = {
+    "min-score": "lowest score, 0..1, that is acted on (default: 0.9)",
+    "min-margin": "smallest lead over the second label, 0..1 (default: 0.2)",
+    "timeout-ms": "longest wait for a frame before the part is REVIEW (default: 1000)",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.add_argument("station", metavar="STATION.toml", type=Path, nargs="?")
+    for name, text in FLAGS.items():
+        parser.add_argument(f"--{name}", help=text)
+    add_good(parser)
+    for name, text in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=float, help=text)
+    parser.add_argument("--frames", metavar="N", type=int, help="stop after N parts")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a station until it is stopped or its stream ends; print the summary."""
+    settings, base = _settings(arguments)
+    statistics = Statistics()
+    with _signals() as received, open_station(settings, base) as opened:
+        for verdict in opened.station.run(lambda: bool(received), arguments.frames):
+            statistics.count(verdict)
+        summary = statistics.summary(opened.dropped)
+    if arguments.json:
+        sys.stdout.write(json.dumps({"summary": summary}) + "\n")
+    else:
+        sys.stdout.write(_line(summary))
+    return 130 if signal.SIGINT in received else 0
+
+
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, Path]:
+    if arguments.frames is not None and arguments.frames < 1:
+        raise ConfigError(f"--frames {arguments.frames}: expected 1 or more")
+    given = [name for name in (*FLAGS, "good", *NUMBERS) if _value(arguments, name)]
+    if arguments.station is None:
+        return _from_flags(arguments), Path()
+    if given:
+        raise ConfigError(
+            f"--{given[0]}: not together with a station file; set it in {arguments.station}"
+        )
+    settings = config.read(arguments.station)
+    return (_with_json(settings) if arguments.json else settings), arguments.station.parent
+
+
+def _from_flags(arguments: argparse.Namespace) -> Settings:
+    for name in ("bundle", "camera", "good"):
+        if not _value(arguments, name):
+            raise ConfigError(f"--{name}: required without a station file")
+    limits = {
+        key: value
+        for key in ("min_score", "min_margin")
+        if (value := getattr(arguments, key)) is not None
+    }
+    settings = Settings(
+        bundle=Path(arguments.bundle),
+        camera=cameras.table(arguments.camera),
+        rule=Rule(tuple(arguments.good), **limits),
+        variant=arguments.variant or "auto",
+        journal=JournalSettings(Path(arguments.journal)) if arguments.journal else None,
+        timeout_ms=1000.0 if arguments.timeout_ms is None else arguments.timeout_ms,
+    )
+    return _with_json(settings) if arguments.json else settings
+
+
+def _value(arguments: argparse.Namespace, name: str) -> object:
+    value = getattr(arguments, name.replace("-", "_"))
+    return None if value == [] else value
+
+
+def _with_json(settings: Settings) -> Settings:
+    """Return the settings with terminal outputs that write JSON lines."""
+    outputs = tuple(
+        {**table, "json": True} if table.get("kind") == "terminal" else table
+        for table in settings.outputs
+    )
+    return replace(settings, outputs=outputs)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying by them; a second SIGINT interrupts at once."""
+    received: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if signal.SIGINT in received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _line(summary: dict[str, float | int | None]) -> str:
+    latency = "no frame"
+    if summary["latency_ms_p50"] is not None:
+        latency = "frame to verdict p50 {} p95 {} p99 {} ms".format(
+            *(summary[f"latency_ms_p{percent}"] for percent in (50, 95, 99))
+        )
+    return (
+        f"{summary['parts']} parts: {summary['pass']} PASS, {summary['fail']} FAIL, "
+        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped; {latency}\n"
+    )

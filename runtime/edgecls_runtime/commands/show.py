@@ -1,0 +1,69 @@
+"""Show what a bundle is, in one screen. Opening it checks the hash of every file."""
+
+import argparse
+import sys
+from dataclasses import asdict
+
+from edgecls.bundle import Bundle
+from edgecls.manifest import Manifest, Variant
+from edgecls_runtime.commands import add_bundle, percent, print_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    add_bundle(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the bundle."""
+    bundle = Bundle.open(arguments.bundle)
+    if arguments.json:
+        print_json({"path": str(bundle.path), "digest": bundle.digest, **asdict(bundle.manifest)})
+    else:
+        sys.stdout.write(_screen(bundle))
+    return 0
+
+
+def _screen(bundle: Bundle) -> str:
+    manifest = bundle.manifest
+    lines = [
+        f"{manifest.name} {manifest.version}   {manifest.task}, {len(manifest.labels)} labels",
+        f"digest    {bundle.digest}",
+        f"labels    {_some(manifest.labels)}",
+        f"image     {_path_of_an_image(manifest)}",
+        "",
+        "variant   precision  target   size        accuracy  agreement with the original",
+        *(_variant(variant) for variant in manifest.variants),
+        "",
+        *(f"{key:10}{value}" for key, value in manifest.provenance.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _some(labels: tuple[str, ...], most: int = 8) -> str:
+    more = f", ... {len(labels) - most} more" if len(labels) > most else ""
+    return ", ".join(labels[:most]) + more
+
+
+def _path_of_an_image(manifest: Manifest) -> str:
+    done = manifest.preprocessing
+    scaled = "x".join(map(str, done.resize_size))
+    size = "x".join(map(str, done.size))
+    return (
+        f"RGB, {done.resize} to {scaled} px ({done.interpolation}), centre {size}, "
+        f"mean {_numbers(done.mean)}, std {_numbers(done.std)}"
+    )
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.3g}" for value in values)
+
+
+def _variant(variant: Variant) -> str:
+    megabytes = f"{variant.size_bytes / 1e6:.1f} MB"
+    accuracy, agreement = percent(variant.accuracy), percent(variant.agreement)
+    return (
+        f"{variant.name:9} {variant.precision:10} {variant.target:8} {megabytes:11} "
+        f"{accuracy:9} {agreement}"
+    )
+

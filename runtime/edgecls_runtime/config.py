@@ -1,0 +1,77 @@
+"""A station file (TOML) as a frozen dataclass; every key is checked, and a wrong one named."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecls import schema
+from edgecls.errors import ConfigError
+from edgecls_runtime.decision import Rule
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """The ``[journal]`` table."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A station file. Hardware tables are checked by the hardware's own ``open``.
+
+    Attributes:
+        bundle: Path of the bundle.
+        camera: ``kind`` and its settings.
+        rule: When a part passes.
+        format: Version of this layout.
+        variant: Name of a variant; ``auto`` is the bundle's first.
+        providers: Tried in order; falling back to the next one is reported.
+        journal: Where verdicts are kept; None keeps none.
+        outputs: Told in this order.
+        timeout_ms: Longest wait for a frame; then the part is REVIEW.
+        max_age_ms: An older frame is not judged but REVIEW.
+
+    """
+
+    bundle: Path
+    camera: dict[str, object]
+    rule: Rule
+    format: int = FORMAT
+    variant: str = "auto"
+    providers: tuple[dict[str, object], ...] = ({"kind": "cpu"},)
+    journal: JournalSettings | None = None
+    outputs: tuple[dict[str, object], ...] = ({"kind": "terminal"},)
+    timeout_ms: float = 1000.0
+    max_age_ms: float = 1000.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no station can do."""
+        if self.format != FORMAT:
+            raise ConfigError(
+                f"format: {self.format}; this edgecls reads station files of format {FORMAT}"
+            )
+        if not self.providers:
+            raise ConfigError("providers: none given; expected at least one, such as kind = 'cpu'")
+        for key in ("timeout_ms", "max_age_ms"):
+            if getattr(self, key) <= 0:
+                raise ConfigError(f"{key}: {getattr(self, key):g}; expected milliseconds above 0")
+
+
+def read(path: Path) -> Settings:
+    """Read a station file; paths in it are relative to the file's own folder.
+
+    Raises:
+        ConfigError: No such file, not TOML, or a key is unknown, missing or wrong.
+
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; expected a station file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return schema.call(Settings, table, str(path), base=path.parent)

@@ -1,0 +1,95 @@
+"""Image files -> RGB arrays: the only decoder in the project, for folders and for measuring alike.
+
+The pixels are those that Pillow's ``convert("RGB")`` gives: grey becomes three equal channels,
+transparency is dropped, 16 bits become the upper 8. An EXIF orientation is carried out, so a photo
+is seen upright, as the person who labelled it saw it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecls.errors import ConfigError, ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One file of a data folder; ``label`` is the name of its folder, None in a flat folder."""
+
+    path: Path
+    label: str | None
+
+
+def read_image(path: Path | str) -> NDArray[np.uint8]:
+    """Read an image file.
+
+    Returns:
+        uint8, shape (height, width, 3), RGB.
+
+    Raises:
+        ImageError: The file is missing, empty, truncated or not an image.
+
+    """
+    try:
+        raw = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}; expected an image file") from error
+    if raw.size == 0:
+        raise ImageError(f"{path}: empty file; expected an image")
+    image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ImageError(f"{path}: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP")
+    return np.asarray(image, np.uint8)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the files directly in a folder, hidden ones aside, in the order of their names.
+
+    Raises:
+        ConfigError: No such folder, or nothing in it.
+
+    """
+    if not folder.is_dir():
+        found = "not a folder" if folder.exists() else "no such folder"
+        raise ConfigError(f"{folder}: {found}; expected a folder of images")
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith(".")]
+    if not files:
+        raise ConfigError(f"{folder}: no files in it; expected images")
+    return files
+
+
+def find_labelled(folder: Path) -> list[Labelled]:
+    """Return the files of ``folder/<label>/*``, or of a flat folder without labels.
+
+    Raises:
+        ConfigError: No such folder, or no file in it or in its folders.
+
+    """
+    if not folder.is_dir():
+        return [Labelled(path, None) for path in find_images(folder)]
+    labels = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    if not labels:
+        return [Labelled(path, None) for path in find_images(folder)]
+    return [Labelled(path, label.name) for label in labels for path in find_images(label)]
+
+
+def label_names(data: list[Labelled]) -> tuple[str, ...]:
+    """Return the labels of a data folder, sorted, as torchvision's ImageFolder numbers them."""
+    return tuple(sorted({item.label for item in data if item.label is not None}))
+
+
+def readable(
+    data: Iterable[Labelled], skipped: list[str]
+) -> Iterator[tuple[Labelled, NDArray[np.uint8]]]:
+    """Yield every item with its image; append the message of each unreadable one to ``skipped``."""
+    for item in data:
+        try:
+            image = read_image(item.path)
+        except ImageError as error:
+            skipped.append(str(error))
+            continue
+        yield item, image

@@ -1,0 +1,168 @@
+"""The durable record of verdicts: SQLite in WAL mode, one transaction a part.
+
+A verdict that ``record`` has returned from survives a power cut. The file can be read by any SQLite
+tool while the station runs; ``docs/journal.md`` describes the tables.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgecls.errors import OutputError
+from edgecls.verdict import Verdict
+
+APPLICATION_ID = 0x65636C73  # "ecls"
+SCHEMA_VERSION = 1
+# Of a thousand labels the best few say why; a thousand numbers a part would fill the disk.
+KEPT_SCORES = 5
+SCHEMA = """
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    bundle TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    variant TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    rule TEXT NOT NULL
+) STRICT;
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions (id),
+    part TEXT NOT NULL,
+    frame_number INTEGER,
+    outcome TEXT NOT NULL CHECK (outcome IN ('pass', 'fail', 'review')),
+    reason TEXT NOT NULL,
+    label TEXT,
+    score REAL,
+    scores TEXT,
+    recorded_at TEXT NOT NULL,
+    latency_ms REAL
+) STRICT;
+CREATE INDEX verdicts_by_session ON verdicts (session, outcome);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """What judged the parts of one run, as the journal keeps it: all text, for people."""
+
+    bundle: str
+    digest: str
+    variant: str
+    provider: str
+    camera: str
+    rule: str
+
+
+class Journal:
+    """An open journal, with one session begun.
+
+    Attributes:
+        path: The database file.
+        recorded: Verdicts of this session that are durable.
+
+    """
+
+    def __init__(self, path: Path, session: SessionLine) -> None:
+        """Open or create a journal and begin a session.
+
+        Raises:
+            OutputError: The file is not a journal, is newer, or cannot be written.
+
+        """
+        self.path, self.recorded = path, 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+            self._prepare()
+            self._session = self._begin(session)
+        except (sqlite3.Error, OSError) as error:
+            raise OutputError(f"journal {path}: {error}; choose another file or place") from error
+
+    def record(self, verdict: Verdict) -> None:
+        """Make one verdict durable.
+
+        Raises:
+            OutputError: It could not be written, as on a full disk. What was recorded before stays.
+
+        """
+        prediction, latency = verdict.prediction, verdict.latency
+        row = (
+            self._session,
+            verdict.part,
+            verdict.frame_number,
+            verdict.outcome,
+            verdict.reason,
+            prediction and prediction.label,
+            prediction and prediction.score,
+            prediction and json.dumps({k: round(v, 6) for k, v in prediction.top(KEPT_SCORES)}),
+            _now(),
+            None if latency is None else round(1000 * latency, 3),
+        )
+        try:
+            self._database.execute(
+                "INSERT INTO verdicts (session, part, frame_number, outcome, reason, label, score,"
+                " scores, recorded_at, latency_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        except sqlite3.Error as error:
+            raise OutputError(
+                f"journal {self.path}: {error}; {self.recorded} verdicts of this session are kept; "
+                f"part {verdict.part} is not: free space and start again"
+            ) from error
+        self.recorded += 1
+
+    def close(self) -> None:
+        """End the session; closing twice is allowed."""
+        try:
+            self._database.execute(
+                "UPDATE sessions SET ended_at = ? WHERE id = ?", (_now(), self._session)
+            )
+        except sqlite3.Error:
+            pass  # A session without an end is one that did not end well; the verdicts are kept.
+        self._database.close()
+
+    def _prepare(self) -> None:
+        (application,) = self._database.execute("PRAGMA application_id").fetchone()
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and application != APPLICATION_ID:
+            raise sqlite3.DatabaseError("a database, but not an edgecls journal")
+        if tables and version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(
+                f"journal of version {version}; this edgecls writes version {SCHEMA_VERSION}"
+            )
+        self._database.execute("PRAGMA journal_mode = WAL")
+        # FULL: the log is synced at every commit, so that a power cut loses no verdict.
+        self._database.execute("PRAGMA synchronous = FULL")
+        if not tables:
+            self._database.executescript(
+                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+
+    def _begin(self, session: SessionLine) -> int:
+        cursor = self._database.execute(
+            "INSERT INTO sessions (started_at, bundle, digest, variant, provider, camera, rule)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                _now(),
+                session.bundle,
+                session.digest,
+                session.variant,
+                session.provider,
+                session.camera,
+                session.rule,
+            ),
+        )
+        assert cursor.lastrowid is not None  # noqa: S101 - SQLite sets it after every INSERT
+        return cursor.lastrowid
+
+
+def _now() -> str:
+    """Wall-clock time in UTC, for people; durations are measured on the monotonic clock."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

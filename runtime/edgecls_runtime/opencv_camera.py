@@ -1,0 +1,77 @@
+"""What every camera that OpenCV reads has in common."""
+
+import re
+import time
+
+import cv2
+import numpy as np
+
+from edgecls.errors import CameraError, EndOfStream
+from edgecls.frame import Frame
+
+
+class OpenCVCamera:
+    """Frames from a ``cv2.VideoCapture`` that was opened by one of the files in ``cameras/``.
+
+    OpenCV takes no deadline at ``read``: the timeout is set when it is opened, and a live camera is
+    read by a thread of its own (``capture``). After a failed read an OpenCV handle never recovers,
+    though ``isOpened()`` stays true, so failure here means: open it again.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, name: str, *, live: bool) -> None:
+        """Take over an opened capture; ``name`` begins every message."""
+        self.live = live
+        self._capture = capture
+        self._name = name
+        self._count = 0
+
+    def read(self, timeout: float) -> Frame:  # noqa: ARG002 - OpenCV's was set when opening
+        """Return the next frame, converted to RGB.
+
+        Raises:
+            EndOfStream: The file is at its end.
+            CameraError: The camera is gone.
+
+        """
+        started = time.monotonic()
+        try:
+            arrived, image = self._capture.read()
+        except cv2.error as error:
+            raise CameraError(f"{self._name}: {error}") from error
+        if not arrived:
+            raise self._silence(time.monotonic() - started)
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        frame = Frame(np.asarray(rgb, np.uint8), self._count, time.monotonic(), self._name)
+        self._count += 1
+        return frame
+
+    def close(self) -> None:
+        """Release the capture."""
+        self._capture.release()
+
+    def _silence(self, waited: float) -> CameraError:
+        delivered = f"{self._count} frames delivered before"
+        if not self.live:
+            return EndOfStream(f"{self._name}: at its end; {delivered}")
+        return CameraError(
+            f"{self._name}: lost after {waited:.1f} s of silence; {delivered}; "
+            f"is the source still running?"
+        )
+
+
+def opened(capture: cv2.VideoCapture, name: str, advice: str, *, live: bool) -> OpenCVCamera:
+    """Wrap a capture, or release it and say that it did not open.
+
+    Raises:
+        CameraError: The capture is not open.
+
+    """
+    if not capture.isOpened():
+        capture.release()
+        raise CameraError(f"{name}: cannot be opened; {advice}")
+    return OpenCVCamera(capture, name, live=live)
+
+
+def without_credentials(url: str) -> str:
+    """Return an address with user and password masked, fit for messages and journals."""
+    return re.sub(r"://[^/@]*@", "://***@", url)

@@ -1,0 +1,58 @@
+"""Verdicts as lines on stdout: for people, or as JSON lines for the next program."""
+
+import json
+import sys
+
+from edgecls.verdict import Outcome, Verdict
+
+COLOURS = {Outcome.PASS: "\033[32m", Outcome.FAIL: "\033[31m", Outcome.REVIEW: "\033[33m"}
+PLAIN = "\033[0m"
+
+
+class TerminalOutput:
+    """Writes one line a verdict, at once."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Choose the form of a line; colours only where a person looks."""
+        self._as_json = as_json
+        self._coloured = sys.stdout.isatty() and not as_json
+
+    def send(self, verdict: Verdict) -> None:
+        """Write the line of one verdict."""
+        line = json.dumps(_table(verdict)) if self._as_json else self._line(verdict)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Do nothing; stdout is not ours to close."""
+
+    def _line(self, verdict: Verdict) -> str:
+        word = f"{verdict.outcome.upper():6}"
+        if self._coloured:
+            word = f"{COLOURS[verdict.outcome]}{word}{PLAIN}"
+        latency = verdict.latency
+        took = "" if latency is None else f"  {1000 * latency:.1f} ms"
+        return f"{word}  {verdict.part}  {verdict.reason}{took}"
+
+
+def _table(verdict: Verdict) -> dict[str, object]:
+    prediction, latency = verdict.prediction, verdict.latency
+    return {
+        "part": verdict.part,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "label": prediction and prediction.label,
+        "score": prediction and round(prediction.score, 6),
+        "frame_number": verdict.frame_number,
+        "latency_ms": None if latency is None else round(1000 * latency, 3),
+    }
+
+
+def open(*, json: bool = False) -> TerminalOutput:
+    """Write verdicts to stdout.
+
+    Args:
+        json: One JSON object a line, instead of text for people.
+
+    """
+    return TerminalOutput(as_json=json)

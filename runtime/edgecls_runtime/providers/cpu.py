@@ -1,0 +1,19 @@
+"""The processor itself, x86 or ARM: in every onnxruntime package, runs every variant."""
+
+from edgecls_runtime.providers import Provider
+
+
+def open(*, threads: int = 0, spinning: bool = False) -> Provider:
+    """Run on the CPU.
+
+    Args:
+        threads: Threads inside one operator; 0 takes one per physical core.
+        spinning: Idle threads wait actively for work: faster while frames come back to back, but a
+            station that waits for its camera then burns every core it has.
+
+    """
+    return Provider(
+        "CPUExecutionProvider",
+        threads=threads,
+        config={"session.intra_op.allow_spinning": "1" if spinning else "0"},
+    )

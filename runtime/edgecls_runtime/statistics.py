@@ -1,0 +1,49 @@
+"""What happened during a run, counted: outcomes and latencies."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from edgecls.metrics import percentile
+from edgecls.verdict import Outcome, Verdict
+
+# A station runs for months: percentiles are over the latest parts, in bounded memory.
+LATEST = 10_000
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counters of one run."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
+
+    def count(self, verdict: Verdict) -> None:
+        """Add one verdict."""
+        self.outcomes[verdict.outcome] += 1
+        if verdict.latency is not None:
+            self.latencies.append(verdict.latency)
+
+    def summary(self, dropped: int) -> dict[str, float | int | None]:
+        """Return the figures of the run.
+
+        Args:
+            dropped: Frames that were replaced by newer ones before they were judged.
+
+        Returns:
+            ``parts``, ``pass``, ``fail``, ``review``, ``frames_dropped``, and ``latency_ms_p50``,
+            ``_p95``, ``_p99``: milliseconds from a frame's arrival to its verdict, over the latest
+            10,000 parts; None when no frame came.
+
+        """
+        latencies = list(self.latencies)
+        return {
+            "parts": self.outcomes.total(),
+            **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
+            "frames_dropped": dropped,
+            **{
+                f"latency_ms_p{percent}": round(1000 * percentile(latencies, percent), 2)
+                if latencies
+                else None
+                for percent in (50, 95, 99)
+            },
+        }
