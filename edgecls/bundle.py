@@ -47,7 +47,9 @@ class Bundle:
         except OSError as error:
             found = "not a directory" if path.exists() else "no such directory"
             found = f"no {MANIFEST} in it" if path.is_dir() else found
-            raise BundleError(f"{path}: {found}; expected a bundle made by edgecls export") from error
+            raise BundleError(
+                f"{path}: {found}; expected a bundle made by edgecls export"
+            ) from error
         where = str(path / MANIFEST)
         manifest = Manifest.from_json(raw.decode("utf-8", errors="replace"), where)
         bundle = cls(path, manifest, hashlib.sha256(raw).hexdigest())

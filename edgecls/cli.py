@@ -78,5 +78,3 @@ def _load(command: str) -> ModuleType:
         if missing.startswith("edgecls"):
             raise
         raise MissingExtra(missing, EXTRAS[package]) from error
-
-

@@ -78,7 +78,9 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out."""
-        if min(self.size) < 1 or any(r < s for r, s in zip(self.resize_size, self.size, strict=True)):
+        if min(self.size) < 1 or any(
+            r < s for r, s in zip(self.resize_size, self.size, strict=True)
+        ):
             raise BundleError(
                 f"preprocessing: resize_size {self.resize_size} is smaller than size {self.size}; "
                 f"the crop must lie inside the resized image"
@@ -177,7 +179,9 @@ class Manifest:
         try:
             table = json.loads(text)
         except ValueError as error:
-            raise BundleError(f"{where}: not JSON ({error}); was the bundle copied whole?") from error
+            raise BundleError(
+                f"{where}: not JSON ({error}); was the bundle copied whole?"
+            ) from error
         found = table.get("format") if isinstance(table, dict) else None
         if found != FORMAT:
             raise BundleError(

@@ -57,8 +57,8 @@ def mcnemar(a_right: NDArray[np.bool_], b_right: NDArray[np.bool_]) -> float:
     """
     only_a, only_b = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
     n, k = only_a + only_b, min(only_a, only_b)
-    tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
-    return min(1.0, 2 * tail)
+    tail = sum(math.comb(n, i) for i in range(k + 1))
+    return min(1.0, float(2 * tail / 2**n))
 
 
 def percentile(seconds: list[float], percent: float) -> float:

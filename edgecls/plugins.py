@@ -40,9 +40,12 @@ def find(package: str, kind: str) -> Callable[..., Any]:
     )
 
 
-def open_table(  # noqa: ANN401 - what a kind opens is its own
-    package: str, table: Mapping[str, object], where: str, base: Path = Path()  # noqa: B008 - paths are immutable
-) -> Any:
+def open_table(
+    package: str,
+    table: Mapping[str, object],
+    where: str,
+    base: Path = Path(),
+) -> Any:  # noqa: ANN401 - what a kind opens is its own
     """Open the hardware that a table of the station file describes.
 
     Args:
@@ -68,7 +71,9 @@ def _group(package: str) -> str:
 
 
 def _builtin(package: str) -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)}
+    return {
+        module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+    }
 
 
 def _plugged(package: str) -> dict[str, EntryPoint]:

@@ -23,7 +23,7 @@ def call(
     table: object,
     where: str,
     fault: type[EdgeclsError] = ConfigError,
-    base: Path = Path(),  # noqa: B008 - paths are immutable
+    base: Path = Path(),
 ) -> T:
     """Call a function (or build a dataclass) with the keys of a table, or say which key is wrong.
 
@@ -94,7 +94,7 @@ class _Reader:
         if wanted is object:
             return value
         if issubclass(wanted, StrEnum):
-            if value not in list(wanted):
+            if not isinstance(value, str) or value not in list(wanted):
                 raise self.fault(f"{where}: expected one of {', '.join(wanted)}, got {value!r}")
             return wanted(value)
         if issubclass(wanted, Path) and isinstance(value, str):

@@ -1,7 +1,7 @@
 """Train the demo's classifier on its own: photos of elpv-dataset -> an ordinary checkpoint.
 
-    python scripts/train_solar_cells.py solar.pth
-    edgecls export timm:tf_efficientnet_lite0 --weights solar.pth --data DIR --to solar.bundle
+python scripts/train_solar_cells.py solar.pth
+edgecls export timm:tf_efficientnet_lite0 --weights solar.pth --data DIR --to solar.bundle
 """
 
 import argparse

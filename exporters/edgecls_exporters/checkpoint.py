@@ -67,7 +67,8 @@ def open_source(
     kind, _, name = source.partition(":")
     if not name:
         raise ExportError(
-            f"{source}: not a source; expected timm:NAME, torchvision:NAME or package.module:factory"
+            f"{source}: not a source; "
+            f"expected timm:NAME, torchvision:NAME or package.module:factory"
         )
     n_logits = _n_logits(weights, n_labels, task)
     build = {"timm": _from_timm, "torchvision": _from_torchvision}.get(kind, _from_factory)
@@ -108,7 +109,7 @@ def _from_torchvision(source: str, n_logits: int) -> Found:
 
 
 def _from_factory(source: str, _: int) -> Found:
-    module, _, function = source.partition(":")
+    module, function = source.split(":", 1)
     try:
         model = getattr(importlib.import_module(module), function)()
     except (ImportError, AttributeError) as error:
@@ -174,9 +175,9 @@ def _perhaps(names: list[str]) -> str:
 
 def check_task(task: Task, labels: tuple[str, ...]) -> None:
     """Raise ExportError for labels that the task cannot have."""
-    if len(labels) < 2:  # noqa: PLR2004 - one label tells nothing apart
+    if len(labels) < 2:
         raise ExportError(f"labels: {len(labels)} given; expected at least two")
-    if task is Task.BINARY and len(labels) != 2:  # noqa: PLR2004 - negative and positive
+    if task is Task.BINARY and len(labels) != 2:
         raise ExportError(f"labels: {len(labels)} given; a binary task has two, negative first")
     for label in labels:
         if not label.strip() or re.search(r"[\x00-\x1f]", label):

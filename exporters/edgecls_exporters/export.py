@@ -295,14 +295,14 @@ def _preferred(
     variants = []
     for classifier in sorted(kept, key=lambda classifier: speeds[classifier.variant.name]):
         row = measured.get(classifier.variant.name)
-        figures = {"accuracy": row.accuracy, "agreement": row.agreement} if row else {}
-        variants.append(replace(classifier.variant, **figures))
+        variant = classifier.variant
+        if row is not None:
+            variant = replace(variant, accuracy=row.accuracy, agreement=row.agreement)
+        variants.append(variant)
     return variants
 
 
-def _report(
-    job: Job, inputs: Inputs, rows: list[proof.Row], left_out: dict[str, str]
-) -> Report:
+def _report(job: Job, inputs: Inputs, rows: list[proof.Row], left_out: dict[str, str]) -> Report:
     return Report(
         name=_name(job),
         task=job.task,
@@ -344,6 +344,7 @@ def _manifest(job: Job, inputs: Inputs, variants: list[Variant]) -> Manifest:
 
 def _provenance(job: Job, inputs: Inputs) -> dict[str, str]:
     packages = ("torch", "timm", "torchvision", "onnx", "onnxruntime")
+    images = inputs.images
     checkpoint = f"sha256 {bundle.sha256(inputs.weights.path)}" if inputs.weights else "none"
     return {
         "source": job.source,
@@ -351,7 +352,7 @@ def _provenance(job: Job, inputs: Inputs) -> dict[str, str]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "made by": f"edgecls {__version__}, python {platform.python_version()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
-        "images": f"{len(inputs.images.calibrate)} calibrated, {len(inputs.images.measure)} measured",
+        "images": f"{len(images.calibrate)} calibrated, {len(images.measure)} measured",
         "seed": str(job.seed),
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from edgecls.errors import ExportError
@@ -129,7 +129,7 @@ def fold_scale(model: ModelProto) -> bool:
             continue
         conv, values = users[0], numpy_helper.to_array(factor)
         kernel = weights.get(conv.input[1])
-        if kernel is None or values.size != 3 or _group(conv) != 1:  # noqa: PLR2004 - red, green, blue
+        if kernel is None or values.size != 3 or _group(conv) != 1:
             continue
         folded = numpy_helper.to_array(kernel) * values.reshape(1, 3, 1, 1)
         kernel.CopyFrom(numpy_helper.from_array(folded.astype(np.float32), kernel.name))
@@ -166,12 +166,3 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def float_tensors(model: ModelProto) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    """Return the float32 constants of a model by name."""
-    return {
-        tensor.name: numpy_helper.to_array(tensor)
-        for tensor in model.graph.initializer
-        if tensor.data_type == TensorProto.FLOAT
-    }

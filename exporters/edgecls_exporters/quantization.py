@@ -66,7 +66,7 @@ def quantize(model: ModelProto, images: list[Labelled], preprocessing: Preproces
     return quantized
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc] - onnxruntime ships no types
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
     """Hands calibration images over one at a time, so that memory does not grow with them."""
 
     def __init__(self, batches: Iterator[NDArray[np.uint8]]) -> None:

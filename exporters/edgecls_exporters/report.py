@@ -38,13 +38,16 @@ class Report:
     def text(self) -> str:
         """Return the table for a terminal."""
         if not self.rows:
-            return "no images: nothing was measured but the golden samples (--data DIR)\n"
+            return self.images() + "\n"
         head = "variant    top-1    95 % interval      agreement  p        size      engine"
-        lines = [head, *(_line(row) for row in self.rows), self._images()]
+        lines = [head, *(_line(row) for row in self.rows), self.images()]
         lines += [f"left out: {name}: {reason}" for name, reason in self.left_out.items()]
         return "\n".join(lines) + "\n"
 
-    def _images(self) -> str:
+    def images(self) -> str:
+        """Say what was measured on what."""
+        if not self.rows:
+            return "no images (--data DIR): nothing was measured but the golden samples"
         return (
             f"measured on {self.rows[0].images} images, calibrated on {self.calibrated} others; "
             f"{self.duplicates} duplicates and {len(self.skipped)} unreadable files left out"
@@ -95,11 +98,10 @@ img { width: 9rem; height: 9rem; object-fit: cover; margin: 0 .3rem .3rem 0 }
 
 
 def _page(report: Report, manifest: Manifest) -> str:
-    samples = sum(1 for _ in manifest.labels)
+    title = html.escape(report.name)
     body = [
-        f"<h1>{html.escape(report.name)}</h1>",
-        f"<p>{report.task}, {samples} labels. "
-        f"{html.escape(report._images()) if report.rows else 'Nothing was measured.'}</p>",  # noqa: SLF001 - one room
+        f"<h1>{title}</h1>",
+        f"<p>{report.task}, {len(manifest.labels)} labels. {html.escape(report.images())}</p>",
         "<h2>Proof</h2>",
         _table(HEAD, [_cells(row) for row in report.rows]),
         *(
@@ -108,19 +110,25 @@ def _page(report: Report, manifest: Manifest) -> str:
         ),
         "<h2>Recall per label</h2>",
         _recalls(report),
+        "<h2>Golden samples</h2>",
+        *(f'<img src="{name}" alt="">' for name in manifest.files if name.endswith(".png")),
         "<h2>Where it comes from</h2>",
         _table(("what", "value"), list(manifest.provenance.items())),
         *(f"<p>skipped: {html.escape(message)}</p>" for message in report.skipped),
     ]
-    title = f"<title>{html.escape(report.name)}: export report</title>"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8">{title}<style>{STYLE}</style>'
+    head = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>{title}: export report</title><style>{STYLE}</style>"
+    )
     return "\n".join([head, *body, "</html>\n"])
 
 
 def _recalls(report: Report) -> str:
-    labels = list(report.rows[0].recall) if report.rows else []
+    names = list(report.rows[0].recall) if report.rows else []
     head = ("label", *(row.name for row in report.rows))
-    return _table(head, [(l, *(_percent(r.recall[l]) for r in report.rows)) for l in labels])
+    return _table(
+        head, [(name, *(_percent(row.recall[name]) for row in report.rows)) for name in names]
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -59,7 +59,7 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
         activation, weight = integers(node.input[0]), integers(node.input[1])
         if activation is None or weight is None:
             continue
-        bias = integers(node.input[2]) if len(node.input) > 2 else None  # noqa: PLR2004 - optional third input
+        bias = integers(node.input[2]) if len(node.input) > 2 else None
         layers.append(
             Layer(
                 node,
@@ -91,7 +91,10 @@ def largest_activations(
     probe = ModelProto()
     probe.CopyFrom(model)
     names = sorted({layer.activation for layer in quantized_layers(model)})
-    ranks = {layer.activation: 4 if layer.node.op_type == "Conv" else 2 for layer in quantized_layers(model)}
+    ranks = {
+        layer.activation: 4 if layer.node.op_type == "Conv" else 2
+        for layer in quantized_layers(model)
+    }
     for name in names:
         axes = f"{name}_axes"
         kept = [axis for axis in range(ranks[name]) if axis != 1]

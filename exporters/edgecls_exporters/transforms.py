@@ -34,7 +34,7 @@ def from_timm(settings: dict[str, Any]) -> Preprocessing:
     """
     channels, height, width = settings["input_size"]
     mean, std = tuple(settings["mean"]), tuple(settings["std"])
-    if channels != 3 or len(mean) != 3 or len(std) != 3:  # noqa: PLR2004 - red, green, blue
+    if channels != 3 or len(mean) != 3 or len(std) != 3:
         raise ExportError(f"the model wants {channels} channels; expected 3, RGB")
     # timm reads a crop fraction of None as 0.875.
     fraction = settings["crop_pct"] or 0.875
@@ -75,7 +75,9 @@ def reference(wanted: Preprocessing) -> Callable[[Image.Image], Tensor]:
     if wanted.resize is Resize.STRETCH:
         resize = transforms.Resize([tall, wide], interpolation=mode)
     elif wanted.resize is Resize.LETTERBOX:
-        resize = ResizeKeepRatio((tall, wide), longest=1.0, interpolation=wanted.interpolation.value)
+        resize = ResizeKeepRatio(
+            (tall, wide), longest=1.0, interpolation=wanted.interpolation.value
+        )
         crop = CenterCropOrPad(list(wanted.size), fill=wanted.fill)
     elif tall == wide:
         resize = transforms.Resize(tall, interpolation=mode)

@@ -46,13 +46,12 @@ def read_weights(path: Path) -> Weights:
     loaded = _load(path)
     if not isinstance(loaded, Mapping):
         raise ExportError(f"{path}: holds a {type(loaded).__name__}; expected a state dict")
-    labels = loaded.get("labels")
-    state = {_bare(key): value for key, value in _unwrapped(loaded).items()}
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+    unwrapped = _unwrapped(loaded)
+    state = {_bare(k): value for k, value in unwrapped.items() if isinstance(value, Tensor)}
+    if not state or len(state) != len(unwrapped):
         keys = ", ".join(map(str, list(loaded)[:SHOWN])) or "none"
         raise ExportError(f"{path}: no state dict in it; its keys are {keys}")
-    named = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
-    return Weights(path, state, tuple(labels) if named and labels else None)
+    return Weights(path, state, _labels(loaded.get("labels")))
 
 
 def load_into(model: nn.Module, weights: Weights) -> None:
@@ -75,7 +74,9 @@ def load_into(model: nn.Module, weights: Weights) -> None:
     if missing or surplus or shapes:
         faults = [("missing", missing), ("unknown", surplus), ("of another shape", shapes)]
         said = "; ".join(f"{_listed(keys)} {what}" for what, keys in faults if keys)
-        raise ExportError(f"{weights.path}: does not fit the model: {said}; is SOURCE the right one?")
+        raise ExportError(
+            f"{weights.path}: does not fit the model: {said}; is SOURCE the right one?"
+        )
     model.load_state_dict(given, strict=not counters)
 
 
@@ -91,7 +92,9 @@ def _load(path: Path) -> object:
                 f"{path}: holds Python objects, which would run code when loaded; "
                 f"save model.state_dict() instead"
             ) from error
-        raise ExportError(f"{path}: cannot be read ({first[:120]}); was it copied whole?") from error
+        raise ExportError(
+            f"{path}: cannot be read ({first[:120]}); was it copied whole?"
+        ) from error
 
 
 def _unwrapped(loaded: Mapping[str, object]) -> Mapping[str, object]:
@@ -99,6 +102,12 @@ def _unwrapped(loaded: Mapping[str, object]) -> Mapping[str, object]:
         if isinstance(inner := loaded.get(key), Mapping) and inner:
             return _unwrapped(inner)
     return loaded
+
+
+def _labels(found: object) -> tuple[str, ...] | None:
+    if not isinstance(found, list | tuple) or not found:
+        return None
+    return tuple(found) if all(isinstance(label, str) for label in found) else None
 
 
 def _bare(key: str) -> str:

@@ -100,4 +100,3 @@ class NewestFrame:
             self.reopened += 1
             return camera
         return None
-

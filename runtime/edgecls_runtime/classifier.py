@@ -50,11 +50,8 @@ class Classifier:
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         self.variant: Variant = self.bundle.variant(variant)
-        if isinstance(provider, str):
-            kind = "cpu" if provider == "auto" else provider
-            provider = plugins.open_table("edgecls_runtime.providers", {"kind": kind}, "provider")
-        self.provider = provider
-        self._session = load(self.bundle.path / self.variant.file, provider)
+        self.provider = provider if isinstance(provider, Provider) else _opened(provider)
+        self._session = load(self.bundle.path / self.variant.file, self.provider)
         check_signature(self._session, self.bundle)
 
     def __call__(self, image: Frame | Image) -> Prediction:
@@ -79,6 +76,12 @@ class Classifier:
             Prediction(scores, manifest.labels, manifest.task, manifest.thresholds)
             for scores in self._session.run(prepared)
         ]
+
+
+def _opened(name: str) -> Provider:
+    kind = "cpu" if name == "auto" else name
+    provider: Provider = plugins.open_table("edgecls_runtime.providers", {"kind": kind}, "provider")
+    return provider
 
 
 def check_signature(session: Session, bundle: Bundle) -> None:

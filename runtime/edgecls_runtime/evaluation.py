@@ -33,7 +33,7 @@ class Evaluation:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each answer is right: shape (n,)."""
-        return self.truth == self.answers
+        return np.equal(self.truth, self.answers)
 
     @property
     def confusion(self) -> NDArray[np.intp]:
@@ -60,7 +60,7 @@ class Evaluation:
         }
 
     def errors(self, good: tuple[str, ...]) -> tuple[float, float]:
-        """Return the rates of escapes and of overkill, 0..1, when ``good`` labels let parts pass."""
+        """Return the rates of escapes and overkill, 0..1, when ``good`` labels let parts pass."""
         indices = np.array([self.labels.index(label) for label in good], np.intp)
         return (
             metrics.escape_rate(self.truth, self.answers, indices),

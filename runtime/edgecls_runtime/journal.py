@@ -6,6 +6,7 @@ tool while the station runs; ``docs/journal.md`` describes the tables.
 
 import json
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,12 +119,11 @@ class Journal:
 
     def close(self) -> None:
         """End the session; closing twice is allowed."""
-        try:
+        # A session without an end is one that did not end well; its verdicts are kept.
+        with suppress(sqlite3.Error):
             self._database.execute(
                 "UPDATE sessions SET ended_at = ? WHERE id = ?", (_now(), self._session)
             )
-        except sqlite3.Error:
-            pass  # A session without an end is one that did not end well; the verdicts are kept.
         self._database.close()
 
     def _prepare(self) -> None:

@@ -80,8 +80,8 @@ def resample(image: Image, rows: Span, columns: Span, interpolation: Interpolati
     shrink = height - rows.whole
     if shrink > 0 and shrink > 2 * (width - columns.whole):
         image = _weigh(image, down)
-        return np.ascontiguousarray(cv2.transpose(_weigh(cv2.transpose(image), across)))
-    return _weigh(cv2.transpose(_weigh(cv2.transpose(image), across)), down)
+        return _turned(_weigh(_turned(image), across))
+    return _weigh(_turned(_weigh(_turned(image), across)), down)
 
 
 @lru_cache(maxsize=64)
@@ -120,6 +120,11 @@ def _weigh(image: Image, taps: Taps) -> Image:
         sums += 0.5
         result[:, left : left + count] = np.clip(sums, 0, 255, out=sums)[:, :count]
     return result.reshape(-1, *image.shape[1:])
+
+
+def _turned(image: Image) -> Image:
+    """Swap rows and columns, into fresh memory: OpenCV does it in blocks, numpy would not."""
+    return np.asarray(cv2.transpose(image), np.uint8)
 
 
 def _nearest(size: int, span: Span) -> NDArray[np.intp]:

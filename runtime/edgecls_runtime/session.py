@@ -54,6 +54,11 @@ class Session:
         return np.asarray(scores, np.float32)
 
 
+def engine() -> str:
+    """Return the engine's name and version."""
+    return f"onnxruntime {ort.__version__}"
+
+
 def load(model: Path, provider: Provider) -> Session:
     """Load an ONNX file on exactly the wanted provider.
 
@@ -77,7 +82,9 @@ def load(model: Path, provider: Provider) -> Session:
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise ProviderError(f"{model}: {_first_line(error)}") from error
     if session.get_providers()[0] != provider.name:
-        raise ProviderError(f"{provider.name}: cannot be built here; ran on {session.get_providers()}")
+        raise ProviderError(
+            f"{provider.name}: cannot be built here; ran on {session.get_providers()}"
+        )
     return _wrap(model, session)
 
 

@@ -35,7 +35,7 @@ class Opened:
 
 
 @contextmanager
-def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:  # noqa: B008 - paths are immutable
+def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
     """Open bundle, provider, camera, outputs and journal, in this order; close them afterwards.
 
     Args:

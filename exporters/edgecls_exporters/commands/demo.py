@@ -82,7 +82,7 @@ def _edgecls(*arguments: str) -> None:
         raise _Stopped(code, arguments[0])
 
 
-class _Stopped(EdgeclsError):
+class _Stopped(EdgeclsError):  # noqa: N818 - reads as the event it is
     """A step of the demo has failed and has said why."""
 
     def __init__(self, code: int, command: str) -> None:

@@ -108,8 +108,10 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
         if value is None:
             continue
         if key in ("size", "resize_size"):
-            if len(value) > 2 or min(value) < 1:  # noqa: PLR2004 - height and width
-                raise ConfigError(f"--{key.replace('_', '-')}: {value}; expected one or two lengths")
+            if len(value) > 2 or min(value) < 1:
+                raise ConfigError(
+                    f"--{key.replace('_', '-')}: {value}; expected one or two lengths"
+                )
             value = (value * 2)[:2]  # noqa: PLW2901 - a side stands for both
         overrides[key] = tuple(value) if isinstance(value, list) else value
     return overrides

@@ -34,7 +34,9 @@ def judged(journal: Path) -> list[Part]:
             " WHERE session = (SELECT max(id) FROM sessions) ORDER BY id"
         ).fetchall()
     database.close()
-    return [Part(name, Outcome(outcome), json.loads(scores or "{}")) for name, outcome, scores in rows]
+    return [
+        Part(name, Outcome(outcome), json.loads(scores or "{}")) for name, outcome, scores in rows
+    ]
 
 
 def draw(parts: list[Part], folder: Path, truth: dict[str, str], good: str) -> NDArray[np.uint8]:

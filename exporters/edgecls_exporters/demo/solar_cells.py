@@ -40,9 +40,7 @@ def cells(seed: int = 0) -> Cells:
             sure.append(Labelled(folder / file, "defective" if float(probability) else "good"))
     order = np.random.default_rng(seed).permutation(len(sure))
     shuffled = [sure[i] for i in order]
-    return Cells(
-        shuffled[:TRAINED], shuffled[TRAINED:-HELD_OUT], shuffled[-HELD_OUT:]
-    )
+    return Cells(shuffled[:TRAINED], shuffled[TRAINED:-HELD_OUT], shuffled[-HELD_OUT:])
 
 
 def lay_out(found: Cells, folder: Path) -> None:

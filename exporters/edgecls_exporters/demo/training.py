@@ -20,7 +20,7 @@ from edgecls_runtime.images import Labelled, read_image
 from edgecls_runtime.preprocessing import prepare
 
 ARCHITECTURE = "tf_efficientnet_lite0"
-FROZEN_BLOCKS = 5
+FROZEN_STAGES = 2 + 5  # the stem and five of seven blocks
 EPOCHS = 5
 BATCH = 32
 LEARNING_RATE = 1.5e-3
@@ -47,13 +47,13 @@ def pretrained() -> nn.Module:
     model: nn.Module = timm.create_model(ARCHITECTURE)
     names = model.state_dict().keys()
     model.load_state_dict(dict(zip(names, given.values(), strict=True)))
-    model.reset_classifier(len(LABELS))  # type: ignore[operator] - timm's models have it
+    model.reset_classifier(len(LABELS))  # type: ignore[operator]  # timm's models have it
     return model.eval()
 
 
 def _features(model: nn.Module, photos: list[Labelled], wanted: Preprocessing) -> Tensor:
     """Return what the frozen blocks make of each photo and its mirror image: (2, n, c, h, w)."""
-    frozen = nn.Sequential(model.conv_stem, model.bn1, *_blocks(model)[:FROZEN_BLOCKS])  # type: ignore[arg-type]
+    frozen = nn.Sequential(*_stages(model)[:FROZEN_STAGES])
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (wanted.mean, wanted.std))
     found = []
     starts = range(0, len(photos), BATCH)
@@ -68,21 +68,17 @@ def _features(model: nn.Module, photos: list[Labelled], wanted: Preprocessing) -
 
 def _train(model: nn.Module, features: Tensor, truth: Tensor, epochs: int) -> None:
     """Train the last blocks and the head; batch norms keep their ImageNet statistics."""
-    head = nn.Sequential(
-        *_blocks(model)[FROZEN_BLOCKS:],
-        model.conv_head,  # type: ignore[arg-type]
-        model.bn2,  # type: ignore[arg-type]
-        model.global_pool,  # type: ignore[arg-type]
-        model.classifier,  # type: ignore[arg-type]
-    )
-    loss_of = nn.CrossEntropyLoss(label_smoothing=0.05)
+    head = nn.Sequential(*_stages(model)[FROZEN_STAGES:])
+    # There are twice as many good cells; without weights the rarer defects would lose out.
+    rarity = len(truth) / (len(LABELS) * truth.bincount())
+    loss_of = nn.CrossEntropyLoss(rarity, label_smoothing=0.05)
     optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE, weight_decay=1e-2)
     batches = len(truth) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, LEARNING_RATE, total_steps=epochs * batches
     )
     for _ in track(range(epochs), "training: epochs", epochs):
-        for chosen in torch.randperm(len(truth))[: batches * BATCH].split(BATCH):
+        for chosen in torch.randperm(len(truth))[: batches * BATCH].view(batches, BATCH):
             mirrored = torch.randint(2, (BATCH,))
             loss = loss_of(head(features[mirrored, chosen]), truth[chosen])
             optimizer.zero_grad()
@@ -91,6 +87,8 @@ def _train(model: nn.Module, features: Tensor, truth: Tensor, epochs: int) -> No
             schedule.step()
 
 
-def _blocks(model: nn.Module) -> list[nn.Module]:
-    return list(model.blocks)  # type: ignore[arg-type] - timm's EfficientNet has them
-
+def _stages(model: nn.Module) -> list[nn.Module]:
+    """Return the network as a chain: stem, seven blocks, head."""
+    names = ("conv_stem", "bn1", *(f"blocks.{i}" for i in range(7)))
+    tail = ("conv_head", "bn2", "global_pool", "classifier")
+    return [model.get_submodule(name) for name in (*names, *tail)]

@@ -40,7 +40,7 @@ def table(uri: str) -> dict[str, object]:
     )
 
 
-def open_table(settings: Mapping[str, object], base: Path = Path()) -> Camera:  # noqa: B008 - paths are immutable
+def open_table(settings: Mapping[str, object], base: Path = Path()) -> Camera:
     """Open the camera of a station file; a live one delivers its newest frame and reconnects.
 
     Raises:
@@ -59,7 +59,7 @@ def open_table(settings: Mapping[str, object], base: Path = Path()) -> Camera:  
 
 @contextmanager
 def open_camera(kind: str, **settings: object) -> Iterator[Camera]:
-    """Open a camera by kind and close it afterwards: ``with open_camera("usb") as camera:``.
+    """Open a camera by its kind, for a ``with`` statement, and close it afterwards.
 
     Raises:
         ConfigError: No such kind or setting.

@@ -44,7 +44,9 @@ class FakeCamera:
         self.closed = True
 
 
-def open(*, height_px: int = 480, width_px: int = 640, frames: int = 1, rate_hz: float = 0.0) -> FakeCamera:
+def open(
+    *, height_px: int = 480, width_px: int = 640, frames: int = 1, rate_hz: float = 0.0
+) -> FakeCamera:
     """Open a fake camera that shows a grey card.
 
     Args:

@@ -5,7 +5,9 @@ import cv2
 from edgecls_runtime.opencv_camera import OpenCVCamera, opened
 
 
-def open(*, device: str = "0", width_px: int = 0, height_px: int = 0, rate_hz: float = 0.0) -> OpenCVCamera:
+def open(
+    *, device: str = "0", width_px: int = 0, height_px: int = 0, rate_hz: float = 0.0
+) -> OpenCVCamera:
     """Open a V4L2 device.
 
     Args:

@@ -1,4 +1,7 @@
-"""Label image files. A file that cannot be read is named on stderr; the others are still labelled."""
+"""Label image files.
+
+A file that cannot be read is named on stderr; the others are still labelled.
+"""
 
 import argparse
 import sys

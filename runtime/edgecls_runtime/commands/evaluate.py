@@ -95,4 +95,3 @@ def _confusions(evaluation: Evaluation, most: int = 8) -> list[str]:
         if counts[true, said]
     ]
     return found or ["  none"]
-

@@ -66,4 +66,3 @@ def _variant(variant: Variant) -> str:
         f"{variant.name:9} {variant.precision:10} {variant.target:8} {megabytes:11} "
         f"{accuracy:9} {agreement}"
     )
-

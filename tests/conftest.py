@@ -1,0 +1,52 @@
+"""What many tests stand on: photos of made-up parts, and a bundle of a small trained network."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgecls.prediction import Task
+from edgecls_exporters.export import Job, export
+from parts import NETWORK, PREPROCESSING, Made, trained_network, write_photos
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of labelled photos, 40 of each label."""
+    return write_photos(tmp_path_factory.mktemp("data") / "photos", 40)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a module file with the network's factory, and the trained weights."""
+    folder = tmp_path_factory.mktemp("network")
+    (folder / "small_network.py").write_text(NETWORK, encoding="utf-8")
+    module: dict[str, object] = {}
+    exec(NETWORK, module)  # noqa: S102 - the text above
+    torch.save(trained_network(module).state_dict(), folder / "small.pth")
+    return folder / "small_network.py", folder / "small.pth"
+
+
+@pytest.fixture(scope="session")
+def made(
+    tmp_path_factory: pytest.TempPathFactory, photos: Path, checkpoint: tuple[Path, Path]
+) -> Made:
+    """Return a bundle with an fp32 and an int8 variant; tests that change it take a copy."""
+    module, weights = checkpoint
+    target = tmp_path_factory.mktemp("bundles") / "disc.bundle"
+    source = "small_network:network"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(module.parent))
+        report = export(
+            Job(
+                source=source,
+                target=target,
+                weights=weights,
+                data=photos,
+                task=Task.MULTICLASS,
+                max_drop=5.0,
+                overrides=dict(PREPROCESSING),
+                calibration_images=24,
+            )
+        )
+    return Made(target, photos, weights, source, report)

@@ -1,0 +1,85 @@
+"""Made-up parts for tests: discs, some with a scratch, and a network that learns them in seconds.
+
+Everything is drawn from seeds.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from edgecls_exporters.report import Report
+
+LABELS = ("good", "scratch")
+NETWORK = """
+import torch
+from torch import nn
+
+def network() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.BatchNorm2d(16), nn.ReLU6(),
+        nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.BatchNorm2d(16), nn.ReLU(),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(16, 2),
+    )
+"""
+SIZE = (64, 64)
+PREPROCESSING = {"size": SIZE, "mean": (0.4, 0.4, 0.4), "std": (0.2, 0.2, 0.2)}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle, with what it was made from."""
+
+    path: Path
+    photos: Path
+    checkpoint: Path
+    source: str
+    report: Report
+
+
+def part_image(label: str, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw one part: uint8 RGB, a grey disc of some size and place, with or without a scratch."""
+    height, width = random.integers(70, 130, 2)
+    image = np.full((height, width, 3), random.integers(10, 60), np.uint8)
+    center = (int(width // 2 + random.integers(-4, 5)), int(height // 2 + random.integers(-4, 5)))
+    cv2.circle(image, center, int(min(height, width) * 0.4), (180, 175, 170), -1, cv2.LINE_AA)
+    if label == "scratch":
+        angle = random.uniform(0, np.pi)
+        reach = 0.3 * min(height, width) * np.array([np.cos(angle), np.sin(angle)])
+        start, end = (tuple((center + way * reach).astype(int).tolist()) for way in (-1, 1))
+        cv2.line(image, start, end, (40, 20, 20), 3, cv2.LINE_AA)
+    noise = random.normal(0, 4, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def write_photos(folder: Path, count: int, seed: int = 0) -> Path:
+    """Write ``folder/<label>/NNN.png``, ``count`` of each label."""
+    random = np.random.default_rng(seed)
+    for label in LABELS:
+        (folder / label).mkdir(parents=True)
+        for number in range(count):
+            image = part_image(label, random)
+            cv2.imwrite(str(folder / label / f"{number:03}.png"), image[..., ::-1])
+    return folder
+
+
+def trained_network(module: dict[str, object]) -> nn.Module:
+    """Train the small network on its own photos until it tells them apart."""
+    random = np.random.default_rng(7)
+    torch.manual_seed(0)
+    network: nn.Module = module["network"]()  # type: ignore[operator]
+    truth = torch.arange(192) % 2
+    images = [cv2.resize(part_image(LABELS[i % 2], random), SIZE[::-1]) for i in range(192)]
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
+    optimizer = torch.optim.Adam(network.parameters(), 0.02)
+    for _ in range(60):
+        loss = nn.functional.cross_entropy(network((pixels - 0.4) / 0.2), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network.eval()
