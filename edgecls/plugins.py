@@ -7,12 +7,14 @@ keep in step. Third parties declare ``[project.entry-points."edgecls.cameras"]``
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecls import schema
 from edgecls.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def kinds(package: str) -> tuple[str, ...]:
@@ -76,5 +78,8 @@ def _builtin(package: str) -> set[str]:
     }
 
 
-def _plugged(package: str) -> dict[str, EntryPoint]:
+def _plugged(package: str) -> dict[str, "EntryPoint"]:
+    # Reading the metadata of every installed package takes longer than opening our own hardware.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
     return {entry.name: entry for entry in entry_points(group=_group(package))}

@@ -87,6 +87,8 @@ class _Reader:
             arguments = (arguments[0],) * len(value)
         if len(value) != len(arguments):
             raise self.fault(f"{where}: expected {len(arguments)} values, got {len(value)}")
+        if all(type(v) is a for v, a in zip(value, arguments, strict=True)):
+            return tuple(value)  # thousands of scores need no thousands of paths
         pairs = enumerate(zip(value, arguments, strict=True))
         return tuple(self.read(v, a, f"{where}[{i}]") for i, (v, a) in pairs)
 

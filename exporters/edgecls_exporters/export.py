@@ -49,7 +49,8 @@ class Job:
     Attributes:
         source: ``timm:NAME``, ``torchvision:NAME`` or ``package.module:factory``.
         target: Where the bundle shall stand.
-        weights: Checkpoint; None leaves what the source gives.
+        weights: Checkpoint; None leaves what the user's own function gives.
+        random_weights: Take an untrained model of timm or torchvision, to measure its speed.
         labels: A label a line, in logit order; None takes the checkpoint's or the folders' names.
         data: Images, ``DIR/<label>/*`` or flat; None measures on golden samples only.
         task: How scores are read.
@@ -69,6 +70,7 @@ class Job:
     source: str
     target: Path
     weights: Path | None = None
+    random_weights: bool = False
     labels: Path | None = None
     data: Path | None = None
     task: Task = Task.MULTICLASS
@@ -134,6 +136,8 @@ def export(job: Job) -> Report:
 
 
 def _read(job: Job) -> Inputs:
+    if job.weights is None and not job.random_weights:
+        _refuse_untrained(job.source)
     weights = read_weights(job.weights) if job.weights else None
     data = find_labelled(job.data) if job.data else []
     labels = _labels(job, weights, data)
@@ -150,6 +154,14 @@ def _read(job: Job) -> Inputs:
         raise ExportError(f"{job.data}: none of {len(data)} files is an image")
     images = split(good, job.calibration_images, job.max_images, job.seed)
     return Inputs(original, labels, _thresholds(job, labels), images, skipped, weights)
+
+
+def _refuse_untrained(source: str) -> None:
+    if source.partition(":")[0] in ("timm", "torchvision"):
+        raise ExportError(
+            f"{source}: untrained without --weights FILE; "
+            f"give --random-weights if its speed is all you want to know"
+        )
 
 
 def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[str, ...]:
@@ -345,7 +357,9 @@ def _manifest(job: Job, inputs: Inputs, variants: list[Variant]) -> Manifest:
 def _provenance(job: Job, inputs: Inputs) -> dict[str, str]:
     packages = ("torch", "timm", "torchvision", "onnx", "onnxruntime")
     images = inputs.images
-    checkpoint = f"sha256 {bundle.sha256(inputs.weights.path)}" if inputs.weights else "none"
+    checkpoint = "random" if job.random_weights else "the source's own"
+    if inputs.weights is not None:
+        checkpoint = f"sha256 {bundle.sha256(inputs.weights.path)}"
     return {
         "source": job.source,
         "weights": checkpoint,

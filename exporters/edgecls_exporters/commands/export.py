@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("--to", metavar="BUNDLE", type=Path, required=True)
     parser.add_argument("--weights", metavar="FILE", type=Path, help=".pth, .pt or .safetensors")
+    parser.add_argument("--random-weights", action="store_true", help="untrained: for speed only")
     parser.add_argument("--labels", metavar="FILE", type=Path, help="a line each, in logit order")
     parser.add_argument("--data", metavar="DIR", type=Path, help="DIR/<label>/<image>, or flat")
     parser.add_argument("--task", type=Task, choices=list(Task), default=Task.MULTICLASS)
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             source=arguments.source,
             target=arguments.to,
             weights=arguments.weights,
+            random_weights=arguments.random_weights,
             labels=arguments.labels,
             data=arguments.data,
             task=arguments.task,

@@ -29,7 +29,8 @@ LEARNING_RATE = 1.5e-3
 def fit(photos: list[Labelled], checkpoint: Path, seed: int = 0, epochs: int = EPOCHS) -> None:
     """Train on photos and save an ordinary checkpoint: a state dict, and the labels beside it."""
     torch.manual_seed(seed)
-    model = pretrained()
+    model = imagenet()
+    model.reset_classifier(len(LABELS))  # type: ignore[operator]  # timm's models have it
     settings = timm.data.resolve_data_config({}, model=model)
     truth = torch.tensor([LABELS.index(str(photo.label)) for photo in photos])
     features = _features(model, photos, from_timm(settings))
@@ -37,8 +38,8 @@ def fit(photos: list[Labelled], checkpoint: Path, seed: int = 0, epochs: int = E
     torch.save({"state_dict": model.state_dict(), "labels": list(LABELS)}, checkpoint)
 
 
-def pretrained() -> nn.Module:
-    """Return the network with ImageNet weights and a new head for our labels.
+def imagenet() -> nn.Module:
+    """Return the network with ImageNet weights, in evaluation mode.
 
     The package holds the weights under other names, in the same order.
     """
@@ -47,7 +48,6 @@ def pretrained() -> nn.Module:
     model: nn.Module = timm.create_model(ARCHITECTURE)
     names = model.state_dict().keys()
     model.load_state_dict(dict(zip(names, given.values(), strict=True)))
-    model.reset_classifier(len(LABELS))  # type: ignore[operator]  # timm's models have it
     return model.eval()
 
 

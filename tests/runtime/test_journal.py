@@ -1,0 +1,126 @@
+"""The journal, specified: what it has taken, it keeps; what it cannot take, it says."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecls import Outcome, Prediction, Verdict
+from edgecls.errors import OutputError
+from edgecls_runtime.journal import Journal, SessionLine
+
+SESSION = SessionLine("disc 1", "abc", "int8", "CPUExecutionProvider", "{}", "{}")
+PREDICTION = Prediction(np.array([0.9, 0.1], np.float32), ("ok", "dent"))
+
+
+def verdict(part: str) -> Verdict:
+    return Verdict(Outcome.PASS, "ok scored 0.900", PREDICTION, part, 3, 10.0, 10.0125)
+
+
+def rows(path: Path, columns: str = "part") -> list[tuple[object, ...]]:
+    database = sqlite3.connect(path)
+    found = database.execute(f"SELECT {columns} FROM verdicts ORDER BY id").fetchall()  # noqa: S608 - a test's own text
+    database.close()
+    return found
+
+
+def test_a_verdict_is_kept_with_what_a_person_asks_for_later(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a" / "v.db", SESSION)
+
+    journal.record(verdict("17"))
+    journal.record(Verdict(Outcome.REVIEW, "no frame within 1 s", part="18", decided_at=11))
+    journal.close()
+
+    assert rows(tmp_path / "a" / "v.db", "session, part, outcome, label, scores, latency_ms") == [
+        (1, "17", "pass", "ok", '{"ok": 0.9, "dent": 0.1}', 12.5),
+        (1, "18", "review", None, None, None),
+    ]
+
+
+def test_a_new_session_goes_on_in_the_same_file(tmp_path: Path) -> None:
+    for part in ("1", "2"):
+        journal = Journal(tmp_path / "v.db", SESSION)
+        journal.record(verdict(part))
+        journal.close()
+
+    assert rows(tmp_path / "v.db", "session, part") == [(1, "1"), (2, "2")]
+
+
+def test_a_verdict_is_durable_the_moment_it_is_recorded(tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_journal import Journal, SESSION, verdict
+journal = Journal(Path({str(tmp_path / "v.db")!r}), SESSION)
+journal.record(verdict("1"))
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ})
+
+    assert rows(tmp_path / "v.db") == [("1",)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_on_a_full_disk_it_stops_with_an_error_and_keeps_what_it_has(small_disk: Path) -> None:
+    path = small_disk / "v.db"
+    journal = Journal(path, SESSION)
+
+    with pytest.raises(OutputError, match=r"disk.*full|disk I/O error") as caught:
+        for part in range(100_000):
+            journal.record(verdict(str(part)))
+
+    assert journal.recorded > 10
+    assert f"{journal.recorded} verdicts of this session are kept" in str(caught.value)
+    assert f"part {journal.recorded} is not: free space and start again" in str(caught.value)
+    journal.close()
+    assert rows(path) == [(str(part),) for part in range(journal.recorded)]
+
+
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
+    foreign, text = tmp_path / "foreign.db", tmp_path / "text.db"
+    database = sqlite3.connect(foreign)
+    database.execute("CREATE TABLE orders (id)")
+    database.commit()
+    database.close()
+    text.write_text("dear diary, " * 100, encoding="utf-8")
+    before = foreign.read_bytes(), text.read_bytes()
+
+    with pytest.raises(OutputError, match="foreign.db: a database, but not an edgecls journal; ch"):
+        Journal(foreign, SESSION)
+    with pytest.raises(OutputError, match="text.db: file is not a database; choose another file"):
+        Journal(text, SESSION)
+
+    assert (foreign.read_bytes(), text.read_bytes()) == before
+
+
+def test_a_journal_of_a_later_version_is_not_written_to(tmp_path: Path) -> None:
+    Journal(tmp_path / "v.db", SESSION).close()
+    database = sqlite3.connect(tmp_path / "v.db")
+    database.execute("PRAGMA user_version = 2")
+    database.close()
+
+    with pytest.raises(OutputError, match="journal of version 2; this edgecls writes version 1"):
+        Journal(tmp_path / "v.db", SESSION)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match=r"journal .*file/v.db: .*; choose another file or place"):
+        Journal(tmp_path / "file" / "v.db", SESSION)
