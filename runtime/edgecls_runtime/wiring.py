@@ -81,7 +81,7 @@ def _classifier(bundle: Bundle, settings: Settings, base: Path) -> Classifier:
             return Classifier(bundle, provider, settings.variant)
         except ProviderError as error:
             faults.append(str(error))
-            sys.stderr.write(f"provider {table['kind']}: {error}; trying the next\n")
+            sys.stderr.write(f"provider {table['kind']}: {error}\n")
     raise ProviderError("; ".join(faults))
 
 
