@@ -1,5 +1,6 @@
 """A classifier against labelled images: the figures that need ground truth."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,13 +60,19 @@ class Evaluation:
             if (self.truth == i).any()
         }
 
-    def errors(self, good: tuple[str, ...]) -> tuple[float, float]:
-        """Return the rates of escapes and overkill, 0..1, when ``good`` labels let parts pass."""
+    def errors(self, good: tuple[str, ...]) -> tuple[float | None, float | None]:
+        """Return the rates of escapes and overkill, 0..1, when ``good`` labels let parts pass.
+
+        None where the images show no defective part, or no good one.
+        """
         indices = np.array([self.labels.index(label) for label in good], np.intp)
-        return (
-            metrics.escape_rate(self.truth, self.answers, indices),
-            metrics.overkill_rate(self.truth, self.answers, indices),
-        )
+        escapes = metrics.escape_rate(self.truth, self.answers, indices)
+        overkill = metrics.overkill_rate(self.truth, self.answers, indices)
+        return _or_none(escapes), _or_none(overkill)
+
+
+def _or_none(rate: float) -> float | None:
+    return None if math.isnan(rate) else rate
 
 
 def check_labels(data: list[Labelled], labels: tuple[str, ...], where: str) -> None:

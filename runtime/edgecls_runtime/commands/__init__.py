@@ -36,9 +36,18 @@ def add_good(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def count(text: str) -> int:
+    """Read a flag that counts something: a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: expected 1 or more")
+    return number
+
+
 def print_json(table: object) -> None:
-    """Write data to stdout as JSON."""
-    sys.stdout.write(json.dumps(table, indent=2, ensure_ascii=False) + "\n")
+    """Write data to stdout as JSON; what was not measured is null."""
+    text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
 
 
 def variant_names(bundle: Bundle, wanted: str) -> list[str]:

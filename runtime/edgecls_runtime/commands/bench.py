@@ -11,18 +11,17 @@ from dataclasses import asdict
 
 from edgecls import progress
 from edgecls.bundle import Bundle
-from edgecls.errors import ConfigError
 from edgecls.manifest import Variant
 from edgecls_runtime.benchmark import Measured, Wanted, environment, measure
-from edgecls_runtime.commands import add_bundle, percent, print_json, variant_names
+from edgecls_runtime.commands import add_bundle, count, percent, print_json, variant_names
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     add_bundle(parser)
     parser.add_argument("--variant", default="auto", help="one variant (default: each)")
-    parser.add_argument("--threads", type=int, default=0, help="0: one per physical core")
-    parser.add_argument("--frames", type=int, default=100, help="frames timed (default: 100)")
+    parser.add_argument("--threads", type=count, help="default: one per physical core")
+    parser.add_argument("--frames", type=count, default=100, help="frames timed (default: 100)")
     parser.add_argument(
         "--no-spinning",
         action="store_true",
@@ -32,14 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    if arguments.frames < 1 or arguments.threads < 0:
-        raise ConfigError("--frames takes 1 or more, --threads 0 or more")
     bundle = Bundle.open(arguments.bundle)
     results = []
     for name in variant_names(bundle, arguments.variant):
         progress.step(f"{name}: {arguments.frames} frames")
         wanted = Wanted(
-            bundle.path, name, arguments.threads, not arguments.no_spinning, arguments.frames
+            bundle.path, name, arguments.threads or 0, not arguments.no_spinning, arguments.frames
         )
         results.append((bundle.variant(name), measure(wanted)))
     around = environment()

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgecls.errors import ImageError
 from edgecls.prediction import Prediction
 from edgecls_runtime.classifier import Classifier
-from edgecls_runtime.commands import add_bundle, add_engine, print_json
+from edgecls_runtime.commands import add_bundle, add_engine, count, print_json
 from edgecls_runtime.images import read_image
 
 
@@ -18,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     add_bundle(parser)
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="image files")
-    parser.add_argument("--top", metavar="K", type=int, default=3, help="labels shown (default: 3)")
+    parser.add_argument(
+        "--top", metavar="K", type=count, default=3, help="labels shown (default: 3)"
+    )
     add_engine(parser)
 
 
