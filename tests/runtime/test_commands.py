@@ -129,6 +129,7 @@ def test_bench_gives_speed_memory_and_cold_start_beside_the_accuracy(
 
 
 def test_bench_refuses_to_measure_nothing(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, faults = answer(capsys, "bench", made.path, "--frames", "0")
+    with pytest.raises(SystemExit, match="2"):
+        answer(capsys, "bench", made.path, "--frames", "0")
 
-    assert (code, faults) == (2, "edgecls bench: --frames takes 1 or more, --threads 0 or more\n")
+    assert "argument --frames: 0: expected 1 or more" in capsys.readouterr().err

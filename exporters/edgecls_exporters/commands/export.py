@@ -17,7 +17,7 @@ from edgecls.errors import ConfigError
 from edgecls.manifest import Interpolation, Precision, Resize
 from edgecls.prediction import Task
 from edgecls_exporters.export import Job, export
-from edgecls_runtime.commands import add_json, print_json
+from edgecls_runtime.commands import add_json, count, print_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="points of top-1 that int8 may lose; unlabelled: %% of changed answers (default: 1)",
     )
     parser.add_argument("--threshold", type=float, action="append", help="binary, or one a label")
-    parser.add_argument("--calibration-images", metavar="N", type=int, default=128)
-    parser.add_argument("--max-images", metavar="N", type=int, default=2000, help="of --data")
+    parser.add_argument("--calibration-images", metavar="N", type=count, default=128)
+    parser.add_argument("--max-images", metavar="N", type=count, default=2000, help="of --data")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", help="of the classifier (default: the bundle's)")
     parser.add_argument("--version", default="1", help="of the classifier (default: 1)")
@@ -70,8 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
         Precision.FP32: (Precision.FP32,),
         Precision.INT8: (Precision.FP32, Precision.INT8),
     }
-    if arguments.calibration_images < 1 or arguments.max_images < 1:
-        raise ConfigError("--calibration-images and --max-images take 1 or more")
     report = export(
         Job(
             source=arguments.source,
