@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A quantized Conv or Gemm: its node and the tensors that hold its integers."""
+    """A quantized Conv, Gemm or MatMul: its node and the tensors that hold its integers."""
 
     node: NodeProto
     activation: str
@@ -45,20 +45,21 @@ class Layer:
 
 
 def quantized_layers(model: ModelProto) -> list[Layer]:
-    """Return every Conv and Gemm whose activation and weight are dequantized integers."""
+    """Return every layer whose activation and constant weight are dequantized integers."""
     makers = {output: node for node in model.graph.node for output in node.output}
 
     def integers(name: str) -> NodeProto | None:
         maker = makers.get(name)
         return maker if maker is not None and maker.op_type == "DequantizeLinear" else None
 
+    stored = {tensor.name for tensor in model.graph.initializer}
     layers = []
     for node in model.graph.node:
-        if node.op_type not in ("Conv", "Gemm") or _is_depthwise(node, model):
+        if node.op_type not in ("Conv", "Gemm", "MatMul") or _is_depthwise(node, model):
             continue
         activation, weight = integers(node.input[0]), integers(node.input[1])
-        if activation is None or weight is None:
-            continue
+        if activation is None or weight is None or weight.input[0] not in stored:
+            continue  # a product of two activations takes a kernel that does not saturate
         bias = integers(node.input[2]) if len(node.input) > 2 else None
         layers.append(
             Layer(
@@ -90,18 +91,14 @@ def largest_activations(
     """
     probe = ModelProto()
     probe.CopyFrom(model)
-    names = sorted({layer.activation for layer in quantized_layers(model)})
-    ranks = {
-        layer.activation: 4 if layer.node.op_type == "Conv" else 2
-        for layer in quantized_layers(model)
-    }
-    for name in names:
-        axes = f"{name}_axes"
-        kept = [axis for axis in range(ranks[name]) if axis != 1]
-        probe.graph.initializer.append(numpy_helper.from_array(np.array(kept, np.int64), axes))
-        output = f"{name}_largest"
-        probe.graph.node.append(helper.make_node("ReduceMax", [name, axes], [output], keepdims=0))
-        probe.graph.output.append(helper.make_tensor_value_info(output, TensorProto.UINT8, None))
+    readers = {layer.activation: layer for layer in quantized_layers(model)}
+    for name, layer in readers.items():
+        for node in _largest_per_channel(probe, name, layer):
+            probe.graph.node.append(node)
+        probe.graph.output.append(
+            helper.make_tensor_value_info(f"{name}_largest", TensorProto.UINT8, None)
+        )
+    names = list(readers)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     # Unoptimised, the integers are computed in float: no kernel that could saturate takes part.
@@ -115,6 +112,27 @@ def largest_activations(
         for name, values in zip(names, largest, strict=True):
             found[name] = np.maximum(found.get(name, 0), values)
     return found
+
+
+def _largest_per_channel(probe: ModelProto, name: str, layer: Layer) -> list[NodeProto]:
+    """Return nodes that reduce a tensor to ``<name>_largest``, one maximum per input channel."""
+
+    def constant(suffix: str, values: list[int]) -> str:
+        tensor = numpy_helper.from_array(np.array(values, np.int64), name + suffix)
+        probe.graph.initializer.append(tensor)
+        return tensor.name
+
+    dims = next(tensor.dims for tensor in probe.graph.initializer if tensor.name == layer.weight)
+    if layer.node.op_type == "Conv":
+        axes = constant("_axes", [axis for axis in range(len(dims)) if axis != 1])
+        return [helper.make_node("ReduceMax", [name, axes], [f"{name}_largest"], keepdims=0)]
+    depth = dims[1] if _attribute(layer.node, "transB", 0) else dims[0]
+    flat, shape = f"{name}_flat", constant("_shape", [-1, depth])
+    axes = constant("_axes", [0])
+    return [
+        helper.make_node("Reshape", [name, shape], [flat]),
+        helper.make_node("ReduceMax", [flat, axes], [f"{name}_largest"], keepdims=0),
+    ]
 
 
 def bound(
@@ -153,14 +171,14 @@ def bound(
 
 def rows(node: NodeProto, kernel: NDArray[np.float32]) -> Array:
     """Return a kernel as (outputs, reduction), the reduction in the order of the kernel's loop."""
-    if node.op_type == "Gemm":
+    if node.op_type != "Conv":
         return np.asarray(kernel if _attribute(node, "transB", 0) else kernel.T, np.float64)
     return np.moveaxis(kernel, 1, -1).reshape(len(kernel), -1).astype(np.float64)
 
 
 def tiled(node: NodeProto, kernel: NDArray[np.float32], peaks: Array) -> Array:
     """Return the largest activation that each weight of ``rows`` meets: (outputs, reduction)."""
-    if node.op_type == "Gemm":
+    if node.op_type != "Conv":
         return peaks[np.newaxis]
     groups = _attribute(node, "group", 1)
     spots = int(np.prod(kernel.shape[2:]))
