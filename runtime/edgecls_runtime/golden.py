@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecls import schema
-from edgecls.errors import BundleError
+from edgecls.errors import BundleError, ProviderError
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import read_image
 
@@ -84,6 +84,17 @@ def read(bundle_path: Path) -> tuple[Sample, ...]:
     if not samples:
         raise BundleError(f"{where}: no samples; nothing can be verified; export the bundle again")
     return samples
+
+
+def require(classifier: Classifier) -> None:
+    """Raise ProviderError when a classifier answers wrongly on this device."""
+    worst = max(check(classifier), key=lambda check: (not check.passed, check.difference))
+    if not worst.passed:
+        raise ProviderError(
+            f"{classifier.bundle.path}: {classifier.variant.name} answers wrongly here on "
+            f"{classifier.provider.name}: {worst.file} is off by {worst.difference:.3g}; "
+            f"expected at most {worst.tolerance:g}; choose another variant (edgecls verify)"
+        )
 
 
 def check(classifier: Classifier) -> list[Check]:

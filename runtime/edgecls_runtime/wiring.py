@@ -10,7 +10,7 @@ from pathlib import Path
 from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import ProviderError
-from edgecls_runtime import cameras
+from edgecls_runtime import cameras, golden
 from edgecls_runtime.capture import NewestFrame
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
@@ -73,15 +73,18 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
 
 
 def _classifier(bundle: Bundle, settings: Settings, base: Path) -> Classifier:
-    """Load the bundle on the first provider of the list that can be built."""
+    """Load the bundle on the first provider of the list that is here and answers rightly."""
     faults = []
     for table in settings.providers:
         provider = plugins.open_table("edgecls_runtime.providers", table, "providers", base)
         try:
-            return Classifier(bundle, provider, settings.variant)
+            classifier = Classifier(bundle, provider, settings.variant)
+            golden.require(classifier)
         except ProviderError as error:
             faults.append(str(error))
             sys.stderr.write(f"provider {table['kind']}: {error}\n")
+        else:
+            return classifier
     raise ProviderError("; ".join(faults))
 
 
