@@ -76,13 +76,14 @@ def _classifier(bundle: Bundle, settings: Settings, base: Path) -> Classifier:
     """Load the bundle on the first provider of the list that is here and answers rightly."""
     faults = []
     for table in settings.providers:
+        if faults:
+            sys.stderr.write(f"{faults[-1]}; trying provider {table['kind']}\n")
         provider = plugins.open_table("edgecls_runtime.providers", table, "providers", base)
         try:
             classifier = Classifier(bundle, provider, settings.variant)
             golden.require(classifier)
         except ProviderError as error:
             faults.append(str(error))
-            sys.stderr.write(f"provider {table['kind']}: {error}\n")
         else:
             return classifier
     raise ProviderError("; ".join(faults))
