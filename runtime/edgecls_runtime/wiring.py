@@ -74,7 +74,7 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
 
 def _classifier(bundle: Bundle, settings: Settings, base: Path) -> Classifier:
     """Load the bundle on the first provider of the list that is here and answers rightly."""
-    faults = []
+    faults: list[str] = []
     for table in settings.providers:
         if faults:
             sys.stderr.write(f"{faults[-1]}; trying provider {table['kind']}\n")
