@@ -1,6 +1,7 @@
 """What every camera that OpenCV reads has in common."""
 
-import re
+import os
+import threading
 import time
 
 import cv2
@@ -8,6 +9,9 @@ import numpy as np
 
 from edgecls.errors import CameraError, EndOfStream
 from edgecls.frame import Frame
+
+OPTIONS_KEY = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_opening = threading.Lock()
 
 
 class OpenCVCamera:
@@ -72,6 +76,34 @@ def opened(capture: cv2.VideoCapture, name: str, advice: str, *, live: bool) -> 
     return OpenCVCamera(capture, name, live=live)
 
 
-def without_credentials(url: str) -> str:
-    """Return an address with user and password masked, fit for messages and journals."""
-    return re.sub(r"://[^/@]*@", "://***@", url)
+def ffmpeg(source: str, *, timeout_ms: int | None = None, options: str = "") -> cv2.VideoCapture:
+    """Try to open a file or a stream with OpenCV's FFmpeg.
+
+    Args:
+        source: Path or address.
+        timeout_ms: Longest wait for the connection, and for each frame; None for a file.
+        options: FFmpeg's, as ``key;value|key;value``.
+
+    """
+    limits = []
+    if timeout_ms is not None:
+        keys = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        limits = [number for key in keys for number in (key, timeout_ms)]
+    # OpenCV reads FFmpeg's options from the environment and nowhere else. What is left there is
+    # for every camera of the process: RTSP's ``nobuffer`` took the first frame of a video file.
+    with _opening:
+        before = os.environ.get(OPTIONS_KEY)
+        try:
+            if options:
+                os.environ[OPTIONS_KEY] = options
+            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
+        finally:
+            if options:
+                _restore(before)
+
+
+def _restore(options: str | None) -> None:
+    if options is None:
+        del os.environ[OPTIONS_KEY]
+    else:
+        os.environ[OPTIONS_KEY] = options
