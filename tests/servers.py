@@ -1,10 +1,12 @@
 """Cameras on the network, for tests: they run on this machine and can be frozen and killed."""
 
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -133,14 +135,27 @@ def can_serve_rtsp() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@dataclass(frozen=True)
+class RtspServer:
+    """An RTSP camera in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def freeze(self) -> None:
+        """Stop the process where it stands; its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+
 @contextmanager
-def rtsp_server(pattern: str = "red") -> Iterator[str]:
-    """Run an RTSP camera that shows one of GStreamer's test patterns; yield its address."""
+def rtsp_server(pattern: str = "red") -> Iterator[RtspServer]:
+    """Run an RTSP camera that shows one of GStreamer's test patterns."""
     command = [SYSTEM_PYTHON, str(RTSP_SERVER), pattern]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            yield f"rtsp://127.0.0.1:{int(server.stdout.readline())}/camera"
+            port = int(server.stdout.readline())
+            yield RtspServer(f"rtsp://127.0.0.1:{port}/camera", server)
         finally:
             server.kill()
 

@@ -1,5 +1,6 @@
 """What every camera that OpenCV reads has in common."""
 
+import math
 import os
 import threading
 import time
@@ -22,9 +23,20 @@ class OpenCVCamera:
     though ``isOpened()`` stays true, so failure here means: open it again.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, name: str, *, live: bool) -> None:
-        """Take over an opened capture; ``name`` begins every message."""
+    def __init__(
+        self, capture: cv2.VideoCapture, name: str, *, live: bool, timeout: float = math.inf
+    ) -> None:
+        """Take over an opened capture.
+
+        Args:
+            capture: Opened.
+            name: Begins every message.
+            live: As ``Camera.live``.
+            timeout: Seconds after which FFmpeg gives a read up.
+
+        """
         self.live = live
+        self._timeout = timeout
         self._capture = capture
         self._name = name
         self._count = 0
@@ -42,8 +54,11 @@ class OpenCVCamera:
             arrived, image = self._capture.read()
         except cv2.error as error:
             raise CameraError(f"{self._name}: {error}") from error
-        if not arrived:
-            raise self._silence(time.monotonic() - started)
+        waited = time.monotonic() - started
+        # When FFmpeg gives a read up it hands out what its decoder still held: an image from before
+        # the silence (seen: a frame of a frozen RTSP camera, 5 s old, that looked like a new one).
+        if not arrived or waited >= self._timeout:
+            raise self._silence(waited)
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         frame = Frame(np.asarray(rgb, np.uint8), self._count, time.monotonic(), self._name)
         self._count += 1
@@ -63,7 +78,9 @@ class OpenCVCamera:
         )
 
 
-def opened(capture: cv2.VideoCapture, name: str, advice: str, *, live: bool) -> OpenCVCamera:
+def opened(
+    capture: cv2.VideoCapture, name: str, advice: str, *, live: bool, timeout: float = math.inf
+) -> OpenCVCamera:
     """Wrap a capture, or release it and say that it did not open.
 
     Raises:
@@ -73,7 +90,7 @@ def opened(capture: cv2.VideoCapture, name: str, advice: str, *, live: bool) -> 
     if not capture.isOpened():
         capture.release()
         raise CameraError(f"{name}: cannot be opened; {advice}")
-    return OpenCVCamera(capture, name, live=live)
+    return OpenCVCamera(capture, name, live=live, timeout=timeout)
 
 
 def ffmpeg(source: str, *, timeout_ms: int | None = None, options: str = "") -> cv2.VideoCapture:

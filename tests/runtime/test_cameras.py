@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
+from edgecls.frame import Frame
 from edgecls_runtime import cameras
 from edgecls_runtime.cameras import http, rtsp
 from edgecls_runtime.credentials import hidden, without_credentials
@@ -62,8 +63,8 @@ def http_url() -> Iterator[str]:
 def rtsp_url() -> Iterator[str]:
     if not can_serve_rtsp():
         pytest.skip(RTSP_MISSING)
-    with rtsp_server("red") as url:
-        yield url
+    with rtsp_server("red") as server:
+        yield server.url
 
 
 @pytest.fixture(params=SHOWN)
@@ -219,9 +220,9 @@ def test_a_frame_that_was_read_keeps_its_picture_while_newer_ones_come() -> None
         assert first.image[..., 0].mean() > 200
 
 
-def read_on(camera: Camera) -> None:
+def read_on(camera: Camera, see: Callable[[Frame], None] = lambda _: None) -> None:
     while True:
-        camera.read(WAIT_S)
+        see(camera.read(WAIT_S))
 
 
 def refusal(table: dict[str, object]) -> str:
@@ -341,12 +342,27 @@ def test_a_camera_that_accepts_and_never_answers_is_refused_after_its_timeout() 
 def test_an_rtsp_server_that_is_killed_is_a_lost_camera() -> None:
     if not can_serve_rtsp():
         pytest.skip(RTSP_MISSING)
-    with rtsp_server() as url:
-        camera = rtsp.open(url=url, timeout_ms=2000)
+    with rtsp_server() as server:
+        camera = rtsp.open(url=server.url, timeout_ms=2000)
         camera.read(WAIT_S)
 
     with closing(camera), pytest.raises(CameraError, match=r"^rtsp camera rtsp://.*: lost after"):
         read_on(camera)
+
+
+def test_what_a_frozen_rtsp_camera_leaves_in_the_decoder_is_not_given_as_a_new_frame() -> None:
+    if not can_serve_rtsp():
+        pytest.skip(RTSP_MISSING)
+    late = []
+    with rtsp_server() as server, closing(rtsp.open(url=server.url, timeout_ms=1500)) as camera:
+        camera.read(WAIT_S)
+        server.freeze()
+        frozen_at = time.monotonic()
+
+        with pytest.raises(CameraError, match=r"lost after 1\.\d s of silence"):
+            read_on(camera, lambda frame: late.append(frame.captured_at - frozen_at))
+
+    assert max(late, default=0.0) < 1
 
 
 def test_an_rtsp_camera_leaves_no_frame_of_a_later_video_unread(

@@ -18,4 +18,5 @@ def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
     """
     capture = ffmpeg(url, timeout_ms=timeout_ms)
     advice = "is the camera on, and the address right?"
-    return opened(capture, f"http camera {without_credentials(url)}", advice, live=True)
+    name = f"http camera {without_credentials(url)}"
+    return opened(capture, name, advice, live=True, timeout=timeout_ms / 1000)

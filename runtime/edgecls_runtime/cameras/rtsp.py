@@ -21,4 +21,5 @@ def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
     """
     capture = ffmpeg(url, timeout_ms=timeout_ms, options=OPTIONS)
     advice = "is the camera on, the address right, and the password?"
-    return opened(capture, f"rtsp camera {without_credentials(url)}", advice, live=True)
+    name = f"rtsp camera {without_credentials(url)}"
+    return opened(capture, name, advice, live=True, timeout=timeout_ms / 1000)
