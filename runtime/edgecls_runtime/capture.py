@@ -6,9 +6,10 @@ not the station: the station's read has its own deadline, always.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
-from edgecls.errors import CameraError, CameraTimeout
+from edgecls.errors import CameraTimeout, ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.protocols import Camera
 
@@ -41,7 +42,7 @@ class NewestFrame:
         self._open = reopen
         self._slot = threading.Condition()
         self._newest: Frame | None = None
-        self._fault = ""
+        self._where = self._fault = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(
             target=self._watch, args=(camera,), name="capture", daemon=True
@@ -59,7 +60,8 @@ class NewestFrame:
             if not self._slot.wait_for(lambda: self._newest is not None, timeout):
                 fault = f"; {self._fault}" if self._fault else ""
                 raise CameraTimeout(
-                    f"no frame within {timeout:g} s; {self.delivered} delivered before{fault}"
+                    f"{self._where}no frame within {timeout:g} s; "
+                    f"{self.delivered} delivered before{fault}"
                 )
             frame, self._newest = self._newest, None
         assert frame is not None  # noqa: S101 - what wait_for has just made sure of
@@ -74,29 +76,35 @@ class NewestFrame:
         while not self._stopping.is_set():
             try:
                 self._put(camera.read(READ_S))
-            except CameraTimeout as error:
+            except (CameraTimeout, ImageError) as error:
                 self._fault = str(error)
             except Exception as error:  # noqa: BLE001 - a reader that dies is a silent camera
                 self._fault = str(error)
-                camera.close()
+                _close(camera)
                 camera = self._reopen() or camera
-        camera.close()
+        _close(camera)
 
     def _put(self, frame: Frame) -> None:
         with self._slot:
             self.dropped += self._newest is not None
             self._newest = replace(frame, number=self.delivered)
             self.delivered += 1
-            self._fault = ""
+            self._where, self._fault = f"{frame.camera}: ", ""
             self._slot.notify()
 
     def _reopen(self) -> Camera | None:
         while not self._stopping.wait(RETRY_S):
             try:
                 camera = self._open()
-            except CameraError as error:
+            except Exception as error:  # noqa: BLE001 - it may be refused today and not tomorrow
                 self._fault = str(error)
                 continue
             self.reopened += 1
             return camera
         return None
+
+
+def _close(camera: Camera) -> None:
+    # A driver that lost its device may fail to close it; that must not end the thread that reopens.
+    with suppress(Exception):
+        camera.close()

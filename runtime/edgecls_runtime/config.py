@@ -9,6 +9,8 @@ from edgecls.errors import ConfigError
 from edgecls_runtime.decision import Rule
 
 FORMAT = 1
+# No clock waits forever: an infinite wait is a number that the operating system refuses.
+LONGEST_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,11 @@ class Settings:
         if not self.providers:
             raise ConfigError("providers: none given; expected at least one, such as kind = 'cpu'")
         for key in ("timeout_ms", "max_age_ms"):
-            if getattr(self, key) <= 0:
-                raise ConfigError(f"{key}: {getattr(self, key):g}; expected milliseconds above 0")
+            if not 0 < getattr(self, key) <= LONGEST_MS:  # NaN compares false
+                raise ConfigError(
+                    f"{key}: {getattr(self, key):g}; "
+                    f"expected milliseconds above 0, at most {LONGEST_MS} (a day)"
+                )
 
 
 def read(path: Path) -> Settings:

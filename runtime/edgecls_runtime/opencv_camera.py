@@ -1,6 +1,8 @@
 """What every camera that OpenCV reads has in common."""
 
-import re
+import math
+import os
+import threading
 import time
 
 import cv2
@@ -8,6 +10,9 @@ import numpy as np
 
 from edgecls.errors import CameraError, EndOfStream
 from edgecls.frame import Frame
+
+OPTIONS_KEY = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_opening = threading.Lock()
 
 
 class OpenCVCamera:
@@ -18,9 +23,20 @@ class OpenCVCamera:
     though ``isOpened()`` stays true, so failure here means: open it again.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, name: str, *, live: bool) -> None:
-        """Take over an opened capture; ``name`` begins every message."""
+    def __init__(
+        self, capture: cv2.VideoCapture, name: str, *, live: bool, timeout: float = math.inf
+    ) -> None:
+        """Take over an opened capture.
+
+        Args:
+            capture: Opened.
+            name: Begins every message.
+            live: As ``Camera.live``.
+            timeout: Seconds after which FFmpeg gives a read up.
+
+        """
         self.live = live
+        self._timeout = timeout
         self._capture = capture
         self._name = name
         self._count = 0
@@ -38,8 +54,11 @@ class OpenCVCamera:
             arrived, image = self._capture.read()
         except cv2.error as error:
             raise CameraError(f"{self._name}: {error}") from error
-        if not arrived:
-            raise self._silence(time.monotonic() - started)
+        waited = time.monotonic() - started
+        # When FFmpeg gives a read up it hands out what its decoder still held: an image from before
+        # the silence (seen: a frame of a frozen RTSP camera, 5 s old, that looked like a new one).
+        if not arrived or waited >= self._timeout:
+            raise self._silence(waited)
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         frame = Frame(np.asarray(rgb, np.uint8), self._count, time.monotonic(), self._name)
         self._count += 1
@@ -59,7 +78,9 @@ class OpenCVCamera:
         )
 
 
-def opened(capture: cv2.VideoCapture, name: str, advice: str, *, live: bool) -> OpenCVCamera:
+def opened(
+    capture: cv2.VideoCapture, name: str, advice: str, *, live: bool, timeout: float = math.inf
+) -> OpenCVCamera:
     """Wrap a capture, or release it and say that it did not open.
 
     Raises:
@@ -69,9 +90,37 @@ def opened(capture: cv2.VideoCapture, name: str, advice: str, *, live: bool) -> 
     if not capture.isOpened():
         capture.release()
         raise CameraError(f"{name}: cannot be opened; {advice}")
-    return OpenCVCamera(capture, name, live=live)
+    return OpenCVCamera(capture, name, live=live, timeout=timeout)
 
 
-def without_credentials(url: str) -> str:
-    """Return an address with user and password masked, fit for messages and journals."""
-    return re.sub(r"://[^/@]*@", "://***@", url)
+def ffmpeg(source: str, *, timeout_ms: int | None = None, options: str = "") -> cv2.VideoCapture:
+    """Try to open a file or a stream with OpenCV's FFmpeg.
+
+    Args:
+        source: Path or address.
+        timeout_ms: Longest wait for the connection, and for each frame; None for a file.
+        options: FFmpeg's, as ``key;value|key;value``.
+
+    """
+    limits = []
+    if timeout_ms is not None:
+        keys = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        limits = [number for key in keys for number in (key, timeout_ms)]
+    # OpenCV reads FFmpeg's options from the environment and nowhere else. What is left there is
+    # for every camera of the process: RTSP's ``nobuffer`` took the first frame of a video file.
+    with _opening:
+        before = os.environ.get(OPTIONS_KEY)
+        try:
+            if options:
+                os.environ[OPTIONS_KEY] = options
+            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
+        finally:
+            if options:
+                _restore(before)
+
+
+def _restore(options: str | None) -> None:
+    if options is None:
+        del os.environ[OPTIONS_KEY]
+    else:
+        os.environ[OPTIONS_KEY] = options

@@ -14,8 +14,8 @@ from edgecls_runtime import cameras, golden
 from edgecls_runtime.capture import NewestFrame
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
+from edgecls_runtime.credentials import hidden
 from edgecls_runtime.journal import Journal, SessionLine
-from edgecls_runtime.opencv_camera import without_credentials
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.station import Station
 
@@ -96,6 +96,6 @@ def _session_line(classifier: Classifier, settings: Settings) -> SessionLine:
         digest=classifier.bundle.digest,
         variant=classifier.variant.name,
         provider=classifier.provider.name,
-        camera=without_credentials(json.dumps(settings.camera)),
+        camera=json.dumps(hidden(settings.camera)),
         rule=json.dumps(asdict(settings.rule)),
     )

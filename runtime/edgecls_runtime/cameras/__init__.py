@@ -10,6 +10,7 @@ from pathlib import Path
 from edgecls import plugins
 from edgecls.errors import ConfigError
 from edgecls_runtime.capture import NewestFrame
+from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.protocols import Camera
 
 
@@ -29,14 +30,14 @@ def table(uri: str) -> dict[str, object]:
         return {"kind": "rtsp", "url": uri}
     if scheme in ("http", "https"):
         return {"kind": "http", "url": uri}
-    if uri.isdigit() or uri.startswith("/dev/"):
-        return {"kind": "usb", "device": uri}
     path = Path(uri)
-    if path.is_dir() or path.is_file():
+    if not uri.isdecimal() and (path.is_dir() or path.is_file()):
         return {"kind": "folder" if path.is_dir() else "video", "path": uri}
+    if uri.isdecimal() or uri.startswith("/dev/"):
+        return {"kind": "usb", "device": uri}
     raise ConfigError(
-        f"--camera {uri}: no such file or folder; expected a folder, a video file, "
-        f"a V4L2 index or /dev/..., rtsp://... or http://..."
+        f"--camera {without_credentials(uri)}: no such file or folder; expected a folder, "
+        f"a video file, a V4L2 index or /dev/..., rtsp://... or http://..."
     )
 
 

@@ -46,7 +46,7 @@ def open(*, path: Path) -> FolderCamera:
     """Open a folder.
 
     Args:
-        path: The folder; hidden files in it are left out.
+        path: The folder; hidden files and folders in it are left out.
 
     Raises:
         CameraError: No such folder, or no file in it.
@@ -54,7 +54,11 @@ def open(*, path: Path) -> FolderCamera:
     """
     if not path.is_dir():
         raise CameraError(f"folder {path}: no such folder; expected a folder of images")
-    files = [f for f in sorted(path.rglob("*")) if f.is_file() and not f.name.startswith(".")]
+    files = [f for f in sorted(path.rglob("*")) if f.is_file() and not _hidden(f, path)]
     if not files:
         raise CameraError(f"folder {path}: no files in it; expected images")
     return FolderCamera(path, files)
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(name.startswith(".") for name in file.relative_to(folder).parts)

@@ -1,8 +1,7 @@
 """An IP camera or a streamer that sends MJPEG over HTTP, through OpenCV's FFmpeg."""
 
-import cv2
-
-from edgecls_runtime.opencv_camera import OpenCVCamera, opened, without_credentials
+from edgecls_runtime.credentials import without_credentials
+from edgecls_runtime.opencv_camera import OpenCVCamera, ffmpeg, opened
 
 
 def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
@@ -17,12 +16,7 @@ def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
         CameraError: No answer, refused, or no stream in the answer.
 
     """
-    limits = [
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        timeout_ms,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        timeout_ms,
-    ]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+    capture = ffmpeg(url, timeout_ms=timeout_ms)
     advice = "is the camera on, and the address right?"
-    return opened(capture, f"http camera {without_credentials(url)}", advice, live=True)
+    name = f"http camera {without_credentials(url)}"
+    return opened(capture, name, advice, live=True, timeout=timeout_ms / 1000)

@@ -1,10 +1,7 @@
 """An IP camera over RTSP, through OpenCV's FFmpeg, at low latency."""
 
-import os
-
-import cv2
-
-from edgecls_runtime.opencv_camera import OpenCVCamera, opened, without_credentials
+from edgecls_runtime.credentials import without_credentials
+from edgecls_runtime.opencv_camera import OpenCVCamera, ffmpeg, opened
 
 # Without these FFmpeg holds the first frames back: measured 2 s of stale frames after opening.
 OPTIONS = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
@@ -22,14 +19,7 @@ def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
         CameraError: No answer, refused, or no stream in the answer.
 
     """
-    # OpenCV reads FFmpeg's options from here when it opens a stream, and nowhere else.
-    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = OPTIONS
-    limits = [
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        timeout_ms,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        timeout_ms,
-    ]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+    capture = ffmpeg(url, timeout_ms=timeout_ms, options=OPTIONS)
     advice = "is the camera on, the address right, and the password?"
-    return opened(capture, f"rtsp camera {without_credentials(url)}", advice, live=True)
+    name = f"rtsp camera {without_credentials(url)}"
+    return opened(capture, name, advice, live=True, timeout=timeout_ms / 1000)

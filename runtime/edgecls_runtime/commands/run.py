@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> tuple[Settings, Path]:
     if arguments.frames is not None and arguments.frames < 1:
         raise ConfigError(f"--frames {arguments.frames}: expected 1 or more")
-    given = [name for name in (*FLAGS, "good", *NUMBERS) if _value(arguments, name)]
+    given = [name for name in (*FLAGS, "good", *NUMBERS) if _value(arguments, name) is not None]
     if arguments.station is None:
         return _from_flags(arguments), Path()
     if given:

@@ -1,0 +1,27 @@
+"""What of a camera's address may be shown: never a password.
+
+Rather too much is hidden than too little: everything before the last ``@`` counts as a password,
+because passwords with ``/``, ``@`` and blanks are typed into addresses without being encoded.
+"""
+
+import re
+from collections.abc import Mapping
+
+SECRET = r"pass|pwd|secret|token|auth|key"  # noqa: S105 - words that announce a password
+
+
+def without_credentials(url: str) -> str:
+    """Return an address with its passwords masked, fit for messages and journals."""
+    masked = re.sub(r"://.*@", "://***@", url, flags=re.DOTALL)
+    return re.sub(rf"([?&][^=&]*(?:{SECRET})[^=&]*=)[^&#]*", r"\1***", masked, flags=re.IGNORECASE)
+
+
+def hidden(table: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of a camera or an output with the passwords in them masked."""
+    return {key: _hidden(key, value) for key, value in table.items()}
+
+
+def _hidden(key: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return "***" if re.search(SECRET, key, re.IGNORECASE) else without_credentials(value)

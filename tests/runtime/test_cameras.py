@@ -1,0 +1,486 @@
+"""Cameras, specified: one page that every kind keeps, then what each says when it cannot."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
+from edgecls.frame import Frame
+from edgecls_runtime import cameras
+from edgecls_runtime.cameras import http, rtsp
+from edgecls_runtime.credentials import hidden, without_credentials
+from edgecls_runtime.protocols import Camera
+from servers import (
+    BLUE,
+    RED,
+    RTSP_MISSING,
+    Image,
+    MjpegServer,
+    can_serve_rtsp,
+    card,
+    free_port,
+    rtsp_server,
+)
+
+GREY = card(128, 128, 128)
+SHOWN = {"fake": GREY, "folder": RED, "video": RED, "http": RED, "rtsp": RED}
+KNOWN = "fake, folder, http, rtsp, usb, video"
+WAIT_S = 10.0
+
+
+def write_image(path: Path, image: Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def write_video(path: Path, frames: int) -> Path:
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), code, 10, (RED.shape[1], RED.shape[0]))
+    for _ in range(frames):
+        writer.write(cv2.cvtColor(RED, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def folder_of(images: int, folder: Path) -> Path:
+    for number in range(images):
+        write_image(folder / f"{number}.png", RED)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def http_url() -> Iterator[str]:
+    with MjpegServer(RED) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def rtsp_url() -> Iterator[str]:
+    if not can_serve_rtsp():
+        pytest.skip(RTSP_MISSING)
+    with rtsp_server("red") as server:
+        yield server.url
+
+
+@pytest.fixture(params=SHOWN)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def opened(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Camera]:
+    """Open the kind as a station does, in front of what ``SHOWN`` says."""
+    tables: dict[str, Callable[[], dict[str, object]]] = {
+        "fake": lambda: {"frames": 3, "height_px": 120, "width_px": 160},
+        "folder": lambda: {"path": str(folder_of(3, tmp_path / "parts"))},
+        "video": lambda: {"path": str(write_video(tmp_path / "line.avi", 3))},
+        "http": lambda: {"url": request.getfixturevalue("http_url")},
+        "rtsp": lambda: {"url": request.getfixturevalue("rtsp_url")},
+    }
+    with closing(cameras.open_table({"kind": kind, **tables[kind]()})) as camera:
+        yield camera
+
+
+def test_a_frame_is_uint8_of_height_width_and_three_channels_in_one_piece(opened: Camera) -> None:
+    image = opened.read(WAIT_S).image
+
+    assert image.dtype == np.uint8
+    assert image.shape == (120, 160, 3)
+    assert image.flags.c_contiguous
+
+
+def test_red_is_red(opened: Camera, kind: str) -> None:
+    image = opened.read(WAIT_S).image
+
+    # Video codecs are lossy; swapped channels would be 255 away.
+    assert np.abs(image.mean((0, 1)) - SHOWN[kind].mean((0, 1))).max() < 12
+
+
+def test_frames_are_numbered_from_0_and_a_gap_means_dropped_ones(opened: Camera) -> None:
+    numbers = [opened.read(WAIT_S).number for _ in range(3)]
+
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] >= 0
+    if not opened.live:
+        assert numbers == [0, 1, 2]
+
+
+def test_captured_at_is_now_on_the_monotonic_clock(opened: Camera) -> None:
+    opened.read(WAIT_S)
+    before = time.monotonic()
+
+    frames = [opened.read(WAIT_S) for _ in range(2)]
+
+    assert frames[0].captured_at < frames[1].captured_at <= time.monotonic()
+    assert frames[0].captured_at > before - 0.5
+
+
+def test_a_frame_names_its_camera(opened: Camera, kind: str) -> None:
+    assert opened.read(WAIT_S).camera.startswith(f"{kind} ")
+
+
+def test_closing_twice_is_allowed(opened: Camera) -> None:
+    opened.read(WAIT_S)
+
+    opened.close()
+    opened.close()
+
+
+@pytest.mark.parametrize("kind", ["http", "rtsp"])
+def test_a_network_camera_is_live_so_that_only_its_newest_frame_counts(opened: Camera) -> None:
+    assert opened.live
+
+
+@pytest.mark.parametrize("kind", ["fake", "folder", "video"])
+def test_where_frames_wait_to_be_read_none_is_dropped(opened: Camera) -> None:
+    assert not opened.live
+
+
+def test_a_folder_ends_after_its_last_file(tmp_path: Path) -> None:
+    folder = folder_of(2, tmp_path)
+    with cameras.open_camera("folder", path=str(folder)) as camera:
+        parts = [camera.read(WAIT_S).part for _ in range(2)]
+
+        with pytest.raises(EndOfStream) as raised:
+            camera.read(WAIT_S)
+
+    assert parts == ["0.png", "1.png"]
+    assert str(raised.value) == f"folder {folder}: every file was read"
+
+
+def test_a_video_ends_after_its_last_frame(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "line.avi", 2)
+    with cameras.open_camera("video", path=str(file)) as camera:
+        for _ in range(2):
+            camera.read(WAIT_S)
+
+        with pytest.raises(EndOfStream) as raised:
+            camera.read(WAIT_S)
+
+    assert str(raised.value) == f"video {file}: at its end; 2 frames delivered before"
+
+
+def test_parts_of_a_folder_are_named_by_their_path_and_come_in_its_order(tmp_path: Path) -> None:
+    for name in ("b/1.png", "a/2.png", "a/10.png"):
+        write_image(tmp_path / name, RED)
+
+    with cameras.open_camera("folder", path=str(tmp_path)) as camera:
+        parts = [camera.read(WAIT_S).part for _ in range(3)]
+
+    assert parts == ["a/10.png", "a/2.png", "b/1.png"]
+
+
+def test_hidden_files_and_what_is_in_hidden_folders_are_no_parts(tmp_path: Path) -> None:
+    for name in (".hidden.png", ".thumbnails/1.png", "part.png"):
+        write_image(tmp_path / name, RED)
+
+    with cameras.open_camera("folder", path=str(tmp_path)) as camera:
+        assert camera.read(WAIT_S).part == "part.png"
+
+        with pytest.raises(EndOfStream):
+            camera.read(WAIT_S)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"drawing number 7\n", "not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP"),
+        (b"", "empty file; expected an image"),
+    ],
+    ids=["text", "empty"],
+)
+def test_a_file_that_is_no_image_names_its_part_and_the_next_read_goes_on(
+    tmp_path: Path, content: bytes, found: str
+) -> None:
+    (tmp_path / "1.png").write_bytes(content)
+    write_image(tmp_path / "2.png", RED)
+    with cameras.open_camera("folder", path=str(tmp_path)) as camera:
+        with pytest.raises(ImageError) as raised:
+            camera.read(WAIT_S)
+
+        after = camera.read(WAIT_S)
+
+    assert str(raised.value) == f"{tmp_path / '1.png'}: {found}"
+    assert raised.value.part == "1.png"
+    assert (after.part, after.number) == ("2.png", 1)
+
+
+def test_a_frame_that_was_read_keeps_its_picture_while_newer_ones_come() -> None:
+    with MjpegServer(RED) as server, cameras.open_camera("http", url=server.url) as camera:
+        first = camera.read(WAIT_S)
+        server.show(BLUE)
+        while camera.read(WAIT_S).image[..., 2].mean() < 200:
+            pass
+
+        assert first.image[..., 0].mean() > 200
+
+
+def read_on(camera: Camera, see: Callable[[Frame], None] = lambda _: None) -> None:
+    while True:
+        see(camera.read(WAIT_S))
+
+
+def refusal(table: dict[str, object]) -> str:
+    with pytest.raises(CameraError) as raised:
+        cameras.open_table(table)
+    return str(raised.value)
+
+
+def test_a_missing_folder_is_said_to_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "parts"
+
+    assert refusal({"kind": "folder", "path": str(path)}) == (
+        f"folder {path}: no such folder; expected a folder of images"
+    )
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    assert refusal({"kind": "folder", "path": str(tmp_path)}) == (
+        f"folder {tmp_path}: no files in it; expected images"
+    )
+
+
+def test_a_missing_video_is_said_to_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "line.mp4"
+
+    assert refusal({"kind": "video", "path": str(path)}) == (
+        f"video {path}: no such file; expected a video file such as MP4 or AVI"
+    )
+
+
+@pytest.mark.parametrize("content", [b"hello\n" * 100, b""], ids=["text", "empty"])
+def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "line.mp4"
+    path.write_bytes(content)
+
+    assert refusal({"kind": "video", "path": str(path)}) == (
+        f"video {path}: cannot be opened; expected a video file such as MP4 or AVI"
+    )
+
+
+def test_a_video_without_a_frame_is_refused_instead_of_being_over_at_once(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "line.avi", 0)
+
+    assert refusal({"kind": "video", "path": str(path)}) == (
+        f"video {path}: cannot be opened; expected a video file such as MP4 or AVI"
+    )
+
+
+@pytest.mark.parametrize("device", ["97", "/dev/video97"], ids=["index", "path"])
+def test_a_missing_usb_camera_is_answered_with_what_to_check(device: str) -> None:
+    assert refusal({"kind": "usb", "device": device}) == (
+        f"usb camera {device}: cannot be opened; is it plugged in, free, and are you in group "
+        f"video? try: v4l2-ctl --list-devices"
+    )
+
+
+def test_a_refused_http_connection_hides_the_password() -> None:
+    port = free_port()
+
+    assert refusal({"kind": "http", "url": f"http://joe:secret@127.0.0.1:{port}/a"}) == (
+        f"http camera http://***@127.0.0.1:{port}/a: cannot be opened; "
+        f"is the camera on, and the address right?"
+    )
+
+
+def test_a_refused_rtsp_connection_hides_the_password() -> None:
+    port = free_port()
+
+    assert refusal({"kind": "rtsp", "url": f"rtsp://joe:secret@127.0.0.1:{port}/a"}) == (
+        f"rtsp camera rtsp://***@127.0.0.1:{port}/a: cannot be opened; "
+        f"is the camera on, the address right, and the password?"
+    )
+
+
+@pytest.mark.parametrize("page", ["text", "locked"])
+def test_an_answer_that_is_no_stream_is_refused(page: str) -> None:
+    with MjpegServer(RED) as server:
+        url = f"http://127.0.0.1:{server.port}/{page}"
+
+        assert refusal({"kind": "http", "url": url}) == (
+            f"http camera {url}: cannot be opened; is the camera on, and the address right?"
+        )
+
+
+def test_a_wrong_rtsp_path_is_refused(rtsp_url: str) -> None:
+    assert refusal({"kind": "rtsp", "url": f"{rtsp_url}/other"}) == (
+        f"rtsp camera {rtsp_url}/other: cannot be opened; "
+        f"is the camera on, the address right, and the password?"
+    )
+
+
+def test_a_stream_that_stops_is_lost_after_its_timeout() -> None:
+    with MjpegServer(RED) as server, closing(http.open(url=server.url, timeout_ms=300)) as camera:
+        camera.read(WAIT_S)
+        server.freeze()
+
+        with pytest.raises(CameraError) as raised:
+            read_on(camera)
+
+    assert f"http camera {server.url}: lost after 0." in str(raised.value)
+    assert str(raised.value).endswith(" frames delivered before; is the source still running?")
+
+
+def test_a_camera_that_accepts_and_never_answers_is_refused_after_its_timeout() -> None:
+    with MjpegServer(RED) as server:
+        server.freeze()
+        began = time.monotonic()
+
+        message = refusal({"kind": "http", "url": server.url, "timeout_ms": 300})
+
+        assert time.monotonic() - began < 3
+    assert message == (
+        f"http camera {server.url}: cannot be opened; is the camera on, and the address right?"
+    )
+
+
+def test_an_rtsp_server_that_is_killed_is_a_lost_camera() -> None:
+    if not can_serve_rtsp():
+        pytest.skip(RTSP_MISSING)
+    with rtsp_server() as server:
+        camera = rtsp.open(url=server.url, timeout_ms=2000)
+        camera.read(WAIT_S)
+
+    with closing(camera), pytest.raises(CameraError, match=r"^rtsp camera rtsp://.*: lost after"):
+        read_on(camera)
+
+
+def test_what_a_frozen_rtsp_camera_leaves_in_the_decoder_is_not_given_as_a_new_frame() -> None:
+    if not can_serve_rtsp():
+        pytest.skip(RTSP_MISSING)
+    late = []
+    with rtsp_server() as server, closing(rtsp.open(url=server.url, timeout_ms=1500)) as camera:
+        camera.read(WAIT_S)
+        server.freeze()
+        frozen_at = time.monotonic()
+
+        with pytest.raises(CameraError, match=r"lost after 1\.\d s of silence"):
+            read_on(camera, lambda frame: late.append(frame.captured_at - frozen_at))
+
+    assert max(late, default=0.0) < 1
+
+
+def test_an_rtsp_camera_leaves_no_frame_of_a_later_video_unread(
+    rtsp_url: str, tmp_path: Path
+) -> None:
+    file = write_video(tmp_path / "line.avi", 3)
+    rtsp.open(url=rtsp_url).close()
+
+    with cameras.open_camera("video", path=str(file)) as camera:
+        numbers = [camera.read(WAIT_S).number for _ in range(3)]
+
+    assert numbers == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://10.0.0.7:554/line", "rtsp://10.0.0.7:554/line"),
+        ("rtsp://joe:secret@10.0.0.7/line", "rtsp://***@10.0.0.7/line"),
+        ("http://joe:se@cr/et@10.0.0.7/line", "http://***@10.0.0.7/line"),
+        ("http://joe:sec ret@10.0.0.7/line", "http://***@10.0.0.7/line"),
+        ("http://10.0.0.7/a.cgi?user=joe&pwd=secret&n=1", "http://10.0.0.7/a.cgi?user=joe&pwd=***&n=1"),
+        ("http://10.0.0.7/a?loginPassword=secret", "http://10.0.0.7/a?loginPassword=***"),
+        ("http://10.0.0.7/a?access_token=secret#x", "http://10.0.0.7/a?access_token=***#x"),
+    ],
+    ids=["none", "plain", "reserved characters", "a space", "query", "long name", "token"],
+)  # fmt: skip
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
+
+
+def test_a_table_of_settings_is_written_down_without_its_passwords() -> None:
+    table = {"kind": "http", "url": "http://joe:secret@host/a", "password": "secret", "n": 1}
+
+    assert hidden(table) == {"kind": "http", "url": "http://***@host/a", "password": "***", "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("uri", "table"),
+    [
+        ("0", {"kind": "usb", "device": "0"}),
+        ("/dev/video2", {"kind": "usb", "device": "/dev/video2"}),
+        ("rtsp://10.0.0.7/a", {"kind": "rtsp", "url": "rtsp://10.0.0.7/a"}),
+        ("RTSPS://10.0.0.7/a", {"kind": "rtsp", "url": "RTSPS://10.0.0.7/a"}),
+        ("http://10.0.0.7/a", {"kind": "http", "url": "http://10.0.0.7/a"}),
+        ("https://10.0.0.7/a", {"kind": "http", "url": "https://10.0.0.7/a"}),
+    ],
+    ids=["index", "device", "rtsp", "rtsps", "http", "https"],
+)
+def test_an_address_says_which_kind_of_camera_is_meant(uri: str, table: dict[str, object]) -> None:
+    assert cameras.table(uri) == table
+
+
+def test_a_path_is_a_folder_or_a_video_by_what_is_there(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "line.avi", 1)
+
+    assert cameras.table(str(tmp_path)) == {"kind": "folder", "path": str(tmp_path)}
+    assert cameras.table(str(video)) == {"kind": "video", "path": str(video)}
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no memory disk here")  # noqa: S108 - a mount
+def test_a_folder_on_a_memory_disk_is_a_folder_although_it_is_in_dev() -> None:
+    assert cameras.table("/dev/shm") == {"kind": "folder", "path": "/dev/shm"}  # noqa: S108 - see above
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("nothing/here", "nothing/here"),
+        ("ftp://joe:secret@10.0.0.7/a", "ftp://***@10.0.0.7/a"),
+    ],
+    ids=["missing path", "unknown scheme"],
+)
+def test_an_argument_that_is_no_camera_is_answered_with_the_kinds(uri: str, shown: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        cameras.table(uri)
+
+    assert str(raised.value) == (
+        f"--camera {shown}: no such file or folder; expected a folder, a video file, "
+        f"a V4L2 index or /dev/..., rtsp://... or http://..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"kind": "usv"}, f"edgecls.cameras: no kind 'usv'; known kinds are {KNOWN}"),
+        ({}, f"camera.kind: required and not given; known kinds are {KNOWN}"),
+        ({"kind": "video"}, "camera.path: required and not given"),
+        (
+            {"kind": "usb", "exposure": 3},
+            "camera.exposure: unknown key; known keys are device, width_px, height_px, rate_hz",
+        ),
+        ({"kind": "usb", "device": 0}, "camera.device: expected str, got 0"),
+    ],
+    ids=["unknown kind", "no kind", "no path", "unknown setting", "wrong type"],
+)
+def test_a_wrong_table_is_answered_with_what_is_known(
+    table: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        cameras.open_table(table)
+
+    assert str(raised.value) == message
+
+
+def test_a_camera_opened_by_its_kind_is_closed_at_the_end_of_the_block(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "line.avi", 2)
+    with cameras.open_camera("video", path=str(file)) as camera:
+        camera.read(WAIT_S)
+
+    with pytest.raises(EndOfStream):
+        camera.read(WAIT_S)
+
+
+def test_a_relative_path_is_relative_to_the_folder_that_is_given(tmp_path: Path) -> None:
+    folder_of(1, tmp_path / "parts")
+
+    camera = cameras.open_table({"kind": "folder", "path": "parts"}, tmp_path)
+
+    assert camera.read(WAIT_S).part == "0.png"
