@@ -21,7 +21,7 @@ from types import FrameType
 
 from edgecls.errors import ConfigError
 from edgecls_runtime import cameras, config
-from edgecls_runtime.commands import add_good, add_json
+from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.statistics import Statistics
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_good(parser)
     for name, text in NUMBERS.items():
         parser.add_argument(f"--{name}", type=float, help=text)
-    parser.add_argument("--frames", metavar="N", type=int, help="stop after N parts")
+    parser.add_argument("--frames", metavar="N", type=count, help="stop after N parts")
     add_json(parser)
 
 
@@ -57,19 +57,17 @@ def run(arguments: argparse.Namespace) -> int:
     settings, base = _settings(arguments)
     statistics = Statistics()
     with _signals() as received, open_station(settings, base) as opened:
-        for verdict in opened.station.run(lambda: bool(received), arguments.frames):
-            statistics.count(verdict)
-        summary = statistics.summary(opened.dropped)
-    if arguments.json:
-        sys.stdout.write(json.dumps({"summary": summary}) + "\n")
-    else:
-        sys.stdout.write(_line(summary))
+        try:
+            for verdict in opened.station.run(lambda: bool(received), arguments.frames):
+                statistics.count(verdict)
+        finally:  # a full disk ends the run; what was judged before is still worth knowing
+            summary = statistics.summary(opened.dropped)
+            line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
+            sys.stdout.write(line + "\n")
     return 130 if signal.SIGINT in received else 0
 
 
 def _settings(arguments: argparse.Namespace) -> tuple[Settings, Path]:
-    if arguments.frames is not None and arguments.frames < 1:
-        raise ConfigError(f"--frames {arguments.frames}: expected 1 or more")
     given = [name for name in (*FLAGS, "good", *NUMBERS) if _value(arguments, name) is not None]
     if arguments.station is None:
         return _from_flags(arguments), Path()
@@ -141,5 +139,5 @@ def _line(summary: dict[str, float | int | None]) -> str:
         )
     return (
         f"{summary['parts']} parts: {summary['pass']} PASS, {summary['fail']} FAIL, "
-        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped; {latency}\n"
+        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped; {latency}"
     )
