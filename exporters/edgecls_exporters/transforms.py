@@ -38,6 +38,11 @@ def from_timm(settings: dict[str, Any]) -> Preprocessing:
         raise ExportError(f"the model wants {channels} channels; expected 3, RGB")
     # timm reads a crop fraction of None as 0.875.
     fraction = settings["crop_pct"] or 0.875
+    if fraction > 1:
+        raise ExportError(
+            f"the model's crop fraction is {fraction:g}, which frames every photo in black; "
+            f"expected at most 1; wrap the model in a function and say --size, --mean and --std"
+        )
     return Preprocessing(
         size=(height, width),
         resize_size=(math.floor(height / fraction), math.floor(width / fraction)),
