@@ -8,9 +8,9 @@ largest activations that those input channels showed on calibration images. Weig
 of a bit, the kernel keeps its full speed, and every processor computes the same.
 
 Pairs are neighbours along the reduction, counted from its begin: kernel row, kernel column, input
-channel. That order is not taken on trust: ``tests/test_saturation.py`` runs the same file on an
-emulated processor without VNNI and wants the very same scores (slow). Depthwise convolutions take
-another kernel, which adds in 32 bits.
+channel. That order is not taken on trust: ``tests/exporters/test_saturation.py`` runs the same file
+on an emulated processor without VNNI and wants the very same scores (slow). Depthwise convolutions
+take another kernel, which adds in 32 bits.
 """
 
 from collections.abc import Iterable
@@ -34,10 +34,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A quantized Conv or Gemm: its node and the tensors that hold its integers."""
+    """A quantized Conv, Gemm or MatMul: its node and the tensors that hold its integers."""
 
     node: NodeProto
     activation: str
+    zero: str
     weight: str
     weight_scale: str
     bias: str | None
@@ -45,8 +46,12 @@ class Layer:
 
 
 def quantized_layers(model: ModelProto) -> list[Layer]:
-    """Return every Conv and Gemm whose activation and weight are dequantized integers."""
+    """Return every Conv, Gemm and MatMul of an activation and a constant weight, both integers.
+
+    A product of two activations is none: both are u8 there, and that kernel adds in 32 bits.
+    """
     makers = {output: node for node in model.graph.node for output in node.output}
+    stored = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
 
     def integers(name: str) -> NodeProto | None:
         maker = makers.get(name)
@@ -54,16 +59,19 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
 
     layers = []
     for node in model.graph.node:
-        if node.op_type not in ("Conv", "Gemm") or _is_depthwise(node, model):
+        if node.op_type not in ("Conv", "Gemm", "MatMul") or _is_depthwise(node, model):
             continue
         activation, weight = integers(node.input[0]), integers(node.input[1])
-        if activation is None or weight is None:
+        if activation is None or weight is None or weight.input[0] not in stored:
+            continue
+        if node.op_type == "MatMul" and stored[weight.input[0]] != 2:
             continue
         bias = integers(node.input[2]) if len(node.input) > 2 else None
         layers.append(
             Layer(
                 node,
                 activation.input[0],
+                activation.input[2],
                 weight.input[0],
                 weight.input[1],
                 bias.input[0] if bias is not None else None,
@@ -90,18 +98,10 @@ def largest_activations(
     """
     probe = ModelProto()
     probe.CopyFrom(model)
-    names = sorted({layer.activation for layer in quantized_layers(model)})
-    ranks = {
-        layer.activation: 4 if layer.node.op_type == "Conv" else 2
-        for layer in quantized_layers(model)
-    }
+    layers = {layer.activation: layer for layer in quantized_layers(model)}
+    names = sorted(layers)
     for name in names:
-        axes = f"{name}_axes"
-        kept = [axis for axis in range(ranks[name]) if axis != 1]
-        probe.graph.initializer.append(numpy_helper.from_array(np.array(kept, np.int64), axes))
-        output = f"{name}_largest"
-        probe.graph.node.append(helper.make_node("ReduceMax", [name, axes], [output], keepdims=0))
-        probe.graph.output.append(helper.make_tensor_value_info(output, TensorProto.UINT8, None))
+        _add_largest(probe, layers[name])
     options = ort.SessionOptions()
     options.log_severity_level = 4
     # Unoptimised, the integers are computed in float: no kernel that could saturate takes part.
@@ -115,6 +115,23 @@ def largest_activations(
         for name, values in zip(names, largest, strict=True):
             found[name] = np.maximum(found.get(name, 0), values)
     return found
+
+
+def _add_largest(probe: ModelProto, layer: Layer) -> None:
+    """Add the output ``<activation>_largest``: the maxima over all axes but the channels'."""
+    name = layer.activation
+    (dims,) = (tensor.dims for tensor in probe.graph.initializer if tensor.name == layer.weight)
+    axes = [0, *range(2, len(dims))]
+    if layer.node.op_type == "MatMul":  # its channels are the last axis of any number
+        shape = numpy_helper.from_array(np.array([-1, dims[0]], np.int64), f"{name}_shape")
+        probe.graph.initializer.append(shape)
+        probe.graph.node.append(helper.make_node("Reshape", [name, shape.name], [f"{name}_flat"]))
+        name, axes = f"{name}_flat", [0]
+    kept = numpy_helper.from_array(np.array(axes, np.int64), f"{layer.activation}_axes")
+    output = f"{layer.activation}_largest"
+    probe.graph.initializer.append(kept)
+    probe.graph.node.append(helper.make_node("ReduceMax", [name, kept.name], [output], keepdims=0))
+    probe.graph.output.append(helper.make_tensor_value_info(output, TensorProto.UINT8, None))
 
 
 def bound(
@@ -137,7 +154,9 @@ def bound(
     for layer in quantized_layers(model):
         kernel = numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
         scale = numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
-        peaks = np.minimum(255, np.ceil(largest[layer.activation] * HEADROOM))
+        # What pads an image is the zero point, which a channel of negative values lies below.
+        seen = np.maximum(largest[layer.activation], numpy_helper.to_array(stored[layer.zero]))
+        peaks = np.minimum(255, np.ceil(seen * HEADROOM))
         needed = pair_peak(rows(layer.node, kernel), tiled(layer.node, kernel, peaks)) / LIMIT
         # Rounding adds at most half a step to each of the two weights of a pair.
         needed *= 1 + 1 / 127
@@ -153,14 +172,14 @@ def bound(
 
 def rows(node: NodeProto, kernel: NDArray[np.float32]) -> Array:
     """Return a kernel as (outputs, reduction), the reduction in the order of the kernel's loop."""
-    if node.op_type == "Gemm":
+    if node.op_type != "Conv":
         return np.asarray(kernel if _attribute(node, "transB", 0) else kernel.T, np.float64)
     return np.moveaxis(kernel, 1, -1).reshape(len(kernel), -1).astype(np.float64)
 
 
 def tiled(node: NodeProto, kernel: NDArray[np.float32], peaks: Array) -> Array:
     """Return the largest activation that each weight of ``rows`` meets: (outputs, reduction)."""
-    if node.op_type == "Gemm":
+    if node.op_type != "Conv":
         return peaks[np.newaxis]
     groups = _attribute(node, "group", 1)
     spots = int(np.prod(kernel.shape[2:]))
