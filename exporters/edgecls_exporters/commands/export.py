@@ -71,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if arguments.calibration_images < 1 or arguments.max_images < 1:
         raise ConfigError("--calibration-images and --max-images take 1 or more")
+    if not arguments.max_drop >= 0:
+        raise ConfigError(f"--max-drop: {arguments.max_drop:g}; expected 0 or more points")
     report = export(
         Job(
             source=arguments.source,
