@@ -28,6 +28,7 @@ from edgecls_exporters.checkpoint import Original, check_task, open_source
 from edgecls_exporters.graph import describe, export_graph
 from edgecls_exporters.quantization import quantize
 from edgecls_exporters.report import Report
+from edgecls_exporters.transforms import check_readable
 from edgecls_exporters.weights import Weights, read_weights
 from edgecls_runtime.benchmark import Wanted, measure
 from edgecls_runtime.classifier import Classifier
@@ -178,6 +179,7 @@ def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
     for item in track(data, "data: checking", len(data)) if data else ():
         try:
             read_image(item.path)
+            check_readable(item.path)
         except ImageError as error:
             skipped.append(str(error))
         else:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-from edgecls.errors import ExportError
+from edgecls.errors import ExportError, ImageError
 from edgecls.manifest import Interpolation, Preprocessing, Resize
 
 TIMM_MODES = {"center": Resize.SHORTEST, "squash": Resize.STRETCH, "border": Resize.LETTERBOX}
@@ -93,6 +93,14 @@ def reference(wanted: Preprocessing) -> Callable[[Image.Image], Tensor]:
         [resize, crop, transforms.ToTensor(), normalise]
     )
     return chain
+
+
+def check_readable(path: Path) -> None:
+    """Raise ImageError for a file that Pillow, and so the original, does not know; cheap."""
+    try:
+        Image.open(path).close()
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: Pillow cannot read it; expected JPEG, PNG, TIFF, BMP") from error
 
 
 def open_upright(path: Path) -> Image.Image:

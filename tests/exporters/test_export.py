@@ -433,6 +433,7 @@ def test_broken_files_are_named_skipped_and_counted_and_odd_photos_agree_with_py
     whole = sorted(broken.glob("0*.png"))
     (broken / "half.png").write_bytes(whole[0].read_bytes()[:2000])
     shutil.copy(whole[1], broken / "twin.png")
+    cv2.imwrite(str(broken / "radiance.hdr"), np.ones((70, 70, 3), np.float32))
     job = exporting(data=few, precisions=(Precision.FP32,))
 
     report = export(job)
@@ -441,12 +442,13 @@ def test_broken_files_are_named_skipped_and_counted_and_odd_photos_agree_with_py
         f"{broken}/empty.png: empty file; expected an image",
         f"{broken}/half.png: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP",
         f"{broken}/notes.txt: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP",
+        f"{broken}/radiance.hdr: Pillow cannot read it; expected JPEG, PNG, TIFF, BMP",
     )
     assert report.duplicates == 1
     assert report.calibrated + report.rows[0].images == 12 + 14
     assert report.rows[1].agreement == 1.0
     assert report.rows[1].largest_difference < 1e-5
-    assert "1 duplicates and 3 unreadable files left out" in report.text()
+    assert "1 duplicates and 4 unreadable files left out" in report.text()
 
 
 def test_a_folder_without_any_image_is_refused(exporting: Exporting, tmp_path: Path) -> None:
