@@ -150,24 +150,37 @@ def bound(
     """
     floats = {t.name: t for t in original.graph.initializer if t.data_type == TensorProto.FLOAT}
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    grown = {}
-    for layer in quantized_layers(model):
-        kernel = numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
-        scale = numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
+    layers = quantized_layers(model)
+    kernels = {
+        layer.weight: numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
+        for layer in layers
+    }
+    scales = {
+        layer.weight: numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
+        for layer in layers
+    }
+    wanted = dict(scales)
+    for layer in layers:  # one weight may serve two layers; both biases follow it
         # What pads an image is the zero point, which a channel of negative values lies below.
         seen = np.maximum(largest[layer.activation], numpy_helper.to_array(stored[layer.zero]))
-        peaks = np.minimum(255, np.ceil(seen * HEADROOM))
-        needed = pair_peak(rows(layer.node, kernel), tiled(layer.node, kernel, peaks)) / LIMIT
-        # Rounding adds at most half a step to each of the two weights of a pair.
-        needed *= 1 + 1 / 127
-        wanted = np.maximum(scale, needed if scale.size > 1 else needed.max())
-        if np.array_equal(wanted, scale):
-            grown[layer.node.name] = 1.0
-            continue
-        _requantize(layer, stored, kernel, scale, wanted)
-        grown[layer.node.name] = float(np.mean(wanted / scale))
+        needed = _needed(layer.node, kernels[layer.weight], seen)
+        most = needed if scales[layer.weight].size > 1 else needed.max()
+        wanted[layer.weight] = np.maximum(wanted[layer.weight], most)
+    grown = {}
+    for layer in layers:
+        scale, new = scales[layer.weight], wanted[layer.weight]
+        grown[layer.node.name] = float(np.mean(new / scale))
+        if not np.array_equal(new, scale):
+            _requantize(layer, stored, kernels[layer.weight], scale, new)
     onnx.checker.check_model(model)
     return grown
+
+
+def _needed(node: NodeProto, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Array:
+    """Return, for each output, the least weight scale at which no pair can saturate."""
+    peaks = np.minimum(255, np.ceil(seen * HEADROOM))
+    # Rounding adds at most half a step to each of the two weights of a pair.
+    return pair_peak(rows(node, kernel), tiled(node, kernel, peaks)) / LIMIT * (1 + 1 / 127)
 
 
 def rows(node: NodeProto, kernel: NDArray[np.float32]) -> Array:

@@ -136,14 +136,14 @@ def reductions(
 ) -> Iterator[list[tuple[int, int]]]:
     """Yield for each output its (|weight|, largest activation), in the order of the kernel."""
     if node.op_type == "Conv":
-        outputs, inputs, height, width = weight.shape
+        outputs, inputs = weight.shape[:2]
+        spots = list(np.ndindex(weight.shape[2:]))  # row by row
         each = outputs // attribute(node, "group", 1)
         for out in range(outputs):
             first = out // each * inputs
             yield [
-                (abs(int(weight[out, channel, row, column])), peaks[first + channel])
-                for row in range(height)
-                for column in range(width)
+                (abs(int(weight[out, channel, *spot])), peaks[first + channel])
+                for spot in spots
                 for channel in range(inputs)
             ]
         return
@@ -251,6 +251,69 @@ def test_no_pair_overflows_in_grouped_convolutions_token_layers_and_heads(
     assert attribute(gemm, "transB", 0) == trans_b
     assert [name.split()[0] for name in worst] == ["Conv", "Conv", "MatMul", "Gemm"]
     assert max(worst.values()) <= LIMIT
+
+
+class Attended(nn.Module):
+    """A one-dimensional convolution over channels, as ECA attention has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.across = nn.Conv2d(3, 16, 3), nn.Conv1d(1, 1, 3, padding=1)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        pooled = torch.relu(self.stem(image)).mean((2, 3))
+        scores: Tensor = self.head(pooled * torch.sigmoid(self.across(pooled[:, None])[:, 0]))
+        return scores
+
+
+class Repeated(nn.Module):
+    """The same layer twice, on quiet and then on loud activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.same, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(8, 3)
+        with torch.no_grad():
+            self.same.weight.uniform_(0.5, 1.0)
+            self.same.bias = nn.Parameter(torch.full((8,), 20.0))
+            self.head.weight.mul_(0.002)
+
+    def forward(self, image: Tensor) -> Tensor:
+        quiet = torch.relu(self.stem(image)) * torch.linspace(0, 1, 8).view(8, 1, 1)
+        scores: Tensor = self.head(torch.relu(self.same(torch.relu(self.same(quiet)))).mean((2, 3)))
+        return scores
+
+
+@pytest.mark.parametrize("network", [Attended, Repeated])
+def test_int8_answers_like_fp32_and_never_overflows(
+    bright: list[Labelled], network: type[nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    original = Original("test", network().eval(), reference(SMALL), SMALL)
+    graph = export_graph(original, Task.MULTICLASS)
+    batches = prepared(bright, SMALL)
+
+    model = quantize(graph, bright, SMALL)
+
+    fused = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found, exact, wanted = (
+        np.concatenate([runner.run(None, {"image": batch})[0] for batch in batches])
+        for runner in (fused, unsaturated(model), unsaturated(graph))
+    )
+    assert max(worst_pairs(model, batches).values()) <= LIMIT
+    assert np.abs(found - exact).max() < 0.005
+    assert np.abs(found - wanted).max() < 0.02
+    assert_bias_scales_are_products(model)
+
+
+def assert_bias_scales_are_products(model: ModelProto) -> None:
+    """Kernels add a bias to products of integers: its scale has to be theirs."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    stored = constants(model)
+    for node, _, _ in layers(model):
+        x, weight, *bias = (stored[makers[name].input[1]] for name in node.input)
+        for scale in bias:
+            assert np.allclose(scale, x * weight, rtol=1e-5), node.name
 
 
 def gemm(weights: NDArray[np.float32]) -> tuple[ModelProto, ModelProto]:
