@@ -135,8 +135,12 @@ def writing(target: Path, *, force: bool = False) -> Iterator[Path]:
 
     """
     refuse_existing(target, force=force)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as held:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as error:
+        raise BundleError(f"{target}: {error.strerror}; choose another --to") from error
+    with beside as held:
         folder = Path(held) / target.name
         folder.mkdir()
         yield folder
@@ -147,6 +151,8 @@ def writing(target: Path, *, force: bool = False) -> Iterator[Path]:
 
 def refuse_existing(target: Path, *, force: bool) -> None:
     """Raise BundleError when writing to ``target`` would destroy something not ours to replace."""
+    if any(parent.is_file() for parent in target.parents):
+        raise BundleError(f"{target}: its folder is a file; choose another --to")
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not (target / MANIFEST).is_file():

@@ -5,6 +5,7 @@ Pillow images, for the reference that every variant is judged against; and as th
 the runtime carries out.
 """
 
+import difflib
 import importlib
 import re
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import torchvision
 from PIL import Image
 from torch import Tensor, nn
 
-from edgecls.errors import ExportError
+from edgecls.errors import BundleError, ConfigError, ExportError
 from edgecls.manifest import Preprocessing, Resize
 from edgecls.prediction import Task
 from edgecls_exporters.transforms import declared, from_timm, from_torchvision, reference
@@ -89,9 +90,11 @@ Found = tuple[nn.Module, Preprocessing | None, Transform | None]
 def _from_timm(source: str, n_logits: int) -> Found:
     name = source.partition(":")[2]
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:5]
-        raise ExportError(f"{source}: timm has no such model{_perhaps(near)}")
-    model = timm.create_model(name, pretrained=False, num_classes=n_logits)
+        raise ExportError(f"{source}: timm has no such model{_perhaps(name, timm.list_models())}")
+    try:
+        model = timm.create_model(name, pretrained=False, num_classes=n_logits)
+    except Exception as error:  # an unknown tag, a package that this one model needs, ...
+        raise ExportError(f"{source}: timm cannot build it: {_first_line(error)}") from error
     settings = timm.data.resolve_data_config({}, model=model)
     transform = timm.data.create_transform(**settings, is_training=False)
     return model, from_timm(settings), transform
@@ -101,8 +104,7 @@ def _from_torchvision(source: str, n_logits: int) -> Found:
     name = source.partition(":")[2]
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
-        near = [known for known in names if known.startswith(name[:4])][:5]
-        raise ExportError(f"{source}: torchvision has no such classifier{_perhaps(near)}")
+        raise ExportError(f"{source}: torchvision has no such classifier{_perhaps(name, names)}")
     model = torchvision.models.get_model(name, weights=None, num_classes=n_logits)
     preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
     return model, from_torchvision(preset), preset
@@ -111,11 +113,18 @@ def _from_torchvision(source: str, n_logits: int) -> Found:
 def _from_factory(source: str, _: int) -> Found:
     module, function = source.split(":", 1)
     try:
-        model = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
+        factory = getattr(importlib.import_module(module), function)
+    except Exception as error:  # whatever a user's own module raises
         raise ExportError(
-            f"{source}: {error}; expected a function without arguments in a module "
+            f"{source}: {_first_line(error)}; expected a function without arguments in a module "
             f"on the Python path or in this folder"
+        ) from error
+    try:
+        model = factory()
+    except Exception as error:  # likewise
+        raise ExportError(
+            f"{source}: the function failed: {type(error).__name__}: {_first_line(error)}; "
+            f"expected it to return a torch nn.Module, without arguments"
         ) from error
     if not isinstance(model, nn.Module):
         raise ExportError(f"{source}: returned {type(model).__name__}; expected a torch nn.Module")
@@ -132,14 +141,21 @@ def _overridden(
                 f"{source}: says nothing of its preprocessing; give {', '.join(missing)} "
                 f"as they were in training"
             )
-        return declared(overrides)
-    if "size" in overrides and "resize_size" not in overrides:
-        scale = [r / s for r, s in zip(found.resize_size, found.size, strict=True)]
-        resized = (int(s * k) for s, k in zip(overrides["size"], scale, strict=True))
-        overrides = {**overrides, "resize_size": tuple(resized)}
+    try:
+        return (
+            declared(overrides) if found is None else replace(found, **_completed(found, overrides))
+        )
+    except BundleError as error:
+        raise ConfigError(f"{source}: {error}") from error
+
+
+def _completed(found: Preprocessing, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Add the resize size that follows from a size or a resize rule that the user has set."""
+    size = overrides.get("size", found.size)
     if overrides.get("resize") in (Resize.STRETCH, Resize.LETTERBOX):
-        overrides = {"resize_size": overrides.get("size", found.size), **overrides}
-    return replace(found, **overrides)
+        return {"resize_size": size, **overrides}
+    pairs = zip(size, found.resize_size, found.size, strict=True)
+    return {"resize_size": tuple(s * resized // f for s, resized, f in pairs), **overrides}
 
 
 def _n_logits(weights: Weights | None, n_labels: int, task: Task) -> int:
@@ -156,9 +172,9 @@ def _check_logits(original: Original, n_labels: int, task: Task) -> None:
         with torch.inference_mode():
             logits = original.model(blank)
     except Exception as error:  # whatever a user's own module raises
-        first = str(error).partition("\n")[0]
         raise ExportError(
-            f"{original.source}: fails on an image of {original.preprocessing.size} px: {first}"
+            f"{original.source}: fails on an image of {original.preprocessing.size} px: "
+            f"{_first_line(error)}"
         ) from error
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     allowed = {(1, n_labels)} | ({(1, 1)} if task is Task.BINARY else set())
@@ -169,8 +185,13 @@ def _check_logits(original: Original, n_labels: int, task: Task) -> None:
         )
 
 
-def _perhaps(names: list[str]) -> str:
-    return f"; perhaps {', '.join(names)}" if names else ""
+def _perhaps(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 5)
+    return f"; perhaps {', '.join(near)}" if near else ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def check_task(task: Task, labels: tuple[str, ...]) -> None:
@@ -179,6 +200,8 @@ def check_task(task: Task, labels: tuple[str, ...]) -> None:
         raise ExportError(f"labels: {len(labels)} given; expected at least two")
     if task is Task.BINARY and len(labels) != 2:
         raise ExportError(f"labels: {len(labels)} given; a binary task has two, negative first")
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ExportError(f"labels: {', '.join(twice[:5])} more than once; each names one logit")
     for label in labels:
         if not label.strip() or re.search(r"[\x00-\x1f]", label):
             raise ExportError(f"labels: {label!r} is no name; give each label a readable one")

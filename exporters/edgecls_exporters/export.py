@@ -28,9 +28,11 @@ from edgecls_exporters.checkpoint import Original, check_task, open_source
 from edgecls_exporters.graph import describe, export_graph
 from edgecls_exporters.quantization import quantize
 from edgecls_exporters.report import Report
+from edgecls_exporters.transforms import check_readable
 from edgecls_exporters.weights import Weights, read_weights
 from edgecls_runtime.benchmark import Wanted, measure
 from edgecls_runtime.classifier import Classifier
+from edgecls_runtime.golden import Sample
 from edgecls_runtime.images import Labelled, find_labelled, label_names, read_image
 from edgecls_runtime.providers import cpu
 
@@ -124,12 +126,13 @@ def export(job: Job) -> Report:
             (folder / f"model.{name}.onnx").unlink()
         kept = [classifier for classifier in classifiers if classifier.variant.name not in left_out]
         samples = _golden_images(job, inputs, reference)
-        golden.write(folder, samples, inputs.original, job.task, kept)
+        _check_golden(golden.write(folder, samples, inputs.original, job.task, kept))
         bundle.seal(folder, _manifest(job, inputs, [classifier.variant for classifier in kept]))
         speeds = _speeds(folder, kept)
         rows = [replace(row, engine_ms=speeds.get(row.name)) for row in rows]
         result = _report(job, inputs, rows, left_out)
-        manifest = _manifest(job, inputs, _preferred(kept, rows, speeds))
+        # Sealed before the page is written too: the page shows the golden files of the manifest.
+        manifest = bundle.seal(folder, _manifest(job, inputs, _preferred(kept, rows, speeds)))
         report.write(folder, result, manifest)
         bundle.seal(folder, manifest)
     return result
@@ -167,7 +170,7 @@ def _refuse_untrained(source: str) -> None:
 def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[str, ...]:
     if job.labels is not None:
         try:
-            lines = job.labels.read_text(encoding="utf-8").splitlines()
+            lines = job.labels.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ExportError(f"{job.labels}: {error}; expected a label a line") from error
         labels = tuple(line.strip() for line in lines if line.strip())
@@ -188,6 +191,7 @@ def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
     for item in track(data, "data: checking", len(data)) if data else ():
         try:
             read_image(item.path)
+            check_readable(item.path)
         except ImageError as error:
             skipped.append(str(error))
         else:
@@ -287,6 +291,17 @@ def _golden_images(
     if reference is None:
         return golden.synthetic(job.seed)
     return golden.chosen(inputs.images.measure, reference)
+
+
+def _check_golden(samples: tuple[Sample, ...]) -> None:
+    """Raise ParityError where fp32 is not the original: without data nothing else would tell."""
+    for sample in samples:
+        found = np.array(sample.variants[Precision.FP32]) - np.array(sample.reference)
+        if not np.abs(found).max() <= FP32_DIFFERENCE:
+            raise ParityError(
+                f"fp32: a score differs by {np.abs(found).max():.3f} from the original's on a "
+                f"golden image; expected at most {FP32_DIFFERENCE:g}; no bundle was written"
+            )
 
 
 def _speeds(folder: Path, kept: list[Classifier]) -> dict[str, float]:

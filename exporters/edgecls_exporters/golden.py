@@ -51,7 +51,7 @@ def write(
     original: Original,
     task: Task,
     classifiers: list[Classifier],
-) -> None:
+) -> tuple[golden.Sample, ...]:
     """Write the images as PNG, and what the original and each variant answer on them."""
     (folder / "golden").mkdir()
     samples = []
@@ -64,6 +64,7 @@ def write(
         samples.append(golden.Sample(file, _plain(to_scores(logits, task)[0].numpy()), scores))
     text = golden.Samples(tuple(samples)).to_json()
     (folder / golden.FILE).write_text(text, encoding="utf-8")
+    return tuple(samples)
 
 
 def _plain(scores: NDArray[np.float32]) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from edgecls.errors import ExportError
@@ -88,7 +88,11 @@ def export_graph(original: Original, task: Task) -> ModelProto:
         except Exception as error:  # torch.export raises what the user's module raises, and more
             first = str(error).strip().partition("\n")[0]
             raise ExportError(f"{original.source}: torch.onnx cannot export it: {first}") from error
-        model = simplified(file)
+        try:
+            model = simplified(file)
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            first = str(error).strip().partition("\n")[0]
+            raise ExportError(f"{original.source}: onnxruntime refuses it: {first}") from error
     fold_scale(model)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -129,9 +133,11 @@ def fold_scale(model: ModelProto) -> bool:
             continue
         conv, values = users[0], numpy_helper.to_array(factor)
         kernel = weights.get(conv.input[1])
-        if kernel is None or values.size != 3 or _group(conv) != 1:
+        if kernel is None or values.shape != (1, 3, 1, 1) or _group(conv) != 1:
             continue
-        folded = numpy_helper.to_array(kernel) * values.reshape(1, 3, 1, 1)
+        if _users(graph, kernel.name) + _users(graph, factor.name) > 2:
+            continue
+        folded = numpy_helper.to_array(kernel) * values
         kernel.CopyFrom(numpy_helper.from_array(folded.astype(np.float32), kernel.name))
         conv.input[0] = next(name for name in scale.input if name not in weights)
         graph.node.remove(scale)
@@ -154,6 +160,10 @@ def describe(
         f"{preprocessing.interpolation} with antialias, centre crop {size} px",
     }
     helper.set_model_props(model, text)
+
+
+def _users(graph: GraphProto, name: str) -> int:
+    return sum(name in node.input for node in graph.node)
 
 
 def _group(conv: NodeProto) -> int:

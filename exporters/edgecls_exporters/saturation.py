@@ -8,9 +8,9 @@ largest activations that those input channels showed on calibration images. Weig
 of a bit, the kernel keeps its full speed, and every processor computes the same.
 
 Pairs are neighbours along the reduction, counted from its begin: kernel row, kernel column, input
-channel. That order is not taken on trust: ``tests/test_saturation.py`` runs the same file on an
-emulated processor without VNNI and wants the very same scores (slow). Depthwise convolutions take
-another kernel, which adds in 32 bits.
+channel. That order is not taken on trust: ``tests/exporters/test_saturation.py`` runs the same file
+on an emulated processor without VNNI and wants the very same scores (slow). Depthwise convolutions
+take another kernel, which adds in 32 bits.
 """
 
 from collections.abc import Iterable
@@ -38,6 +38,7 @@ class Layer:
 
     node: NodeProto
     activation: str
+    zero: str
     weight: str
     weight_scale: str
     bias: str | None
@@ -45,26 +46,32 @@ class Layer:
 
 
 def quantized_layers(model: ModelProto) -> list[Layer]:
-    """Return every layer whose activation and constant weight are dequantized integers."""
+    """Return every Conv, Gemm and MatMul of an activation and a constant weight, both integers.
+
+    A product of two activations is none: both are u8 there, and that kernel adds in 32 bits.
+    """
     makers = {output: node for node in model.graph.node for output in node.output}
+    stored = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
 
     def integers(name: str) -> NodeProto | None:
         maker = makers.get(name)
         return maker if maker is not None and maker.op_type == "DequantizeLinear" else None
 
-    stored = {tensor.name for tensor in model.graph.initializer}
     layers = []
     for node in model.graph.node:
         if node.op_type not in ("Conv", "Gemm", "MatMul") or _is_depthwise(node, model):
             continue
         activation, weight = integers(node.input[0]), integers(node.input[1])
         if activation is None or weight is None or weight.input[0] not in stored:
-            continue  # a product of two activations takes a kernel that does not saturate
+            continue
+        if node.op_type == "MatMul" and stored[weight.input[0]] != 2:
+            continue
         bias = integers(node.input[2]) if len(node.input) > 2 else None
         layers.append(
             Layer(
                 node,
                 activation.input[0],
+                activation.input[2],
                 weight.input[0],
                 weight.input[1],
                 bias.input[0] if bias is not None else None,
@@ -91,14 +98,10 @@ def largest_activations(
     """
     probe = ModelProto()
     probe.CopyFrom(model)
-    readers = {layer.activation: layer for layer in quantized_layers(model)}
-    for name, layer in readers.items():
-        for node in _largest_per_channel(probe, name, layer):
-            probe.graph.node.append(node)
-        probe.graph.output.append(
-            helper.make_tensor_value_info(f"{name}_largest", TensorProto.UINT8, None)
-        )
-    names = list(readers)
+    layers = {layer.activation: layer for layer in quantized_layers(model)}
+    names = sorted(layers)
+    for name in names:
+        _add_largest(probe, layers[name])
     options = ort.SessionOptions()
     options.log_severity_level = 4
     # Unoptimised, the integers are computed in float: no kernel that could saturate takes part.
@@ -114,25 +117,21 @@ def largest_activations(
     return found
 
 
-def _largest_per_channel(probe: ModelProto, name: str, layer: Layer) -> list[NodeProto]:
-    """Return nodes that reduce a tensor to ``<name>_largest``, one maximum per input channel."""
-
-    def constant(suffix: str, values: list[int]) -> str:
-        tensor = numpy_helper.from_array(np.array(values, np.int64), name + suffix)
-        probe.graph.initializer.append(tensor)
-        return tensor.name
-
-    dims = next(tensor.dims for tensor in probe.graph.initializer if tensor.name == layer.weight)
-    if layer.node.op_type == "Conv":
-        axes = constant("_axes", [axis for axis in range(len(dims)) if axis != 1])
-        return [helper.make_node("ReduceMax", [name, axes], [f"{name}_largest"], keepdims=0)]
-    depth = dims[1] if _attribute(layer.node, "transB", 0) else dims[0]
-    flat, shape = f"{name}_flat", constant("_shape", [-1, depth])
-    axes = constant("_axes", [0])
-    return [
-        helper.make_node("Reshape", [name, shape], [flat]),
-        helper.make_node("ReduceMax", [flat, axes], [f"{name}_largest"], keepdims=0),
-    ]
+def _add_largest(probe: ModelProto, layer: Layer) -> None:
+    """Add the output ``<activation>_largest``: the maxima over all axes but the channels'."""
+    name = layer.activation
+    (dims,) = (tensor.dims for tensor in probe.graph.initializer if tensor.name == layer.weight)
+    axes = [0, *range(2, len(dims))]
+    if layer.node.op_type == "MatMul":  # its channels are the last axis of any number
+        shape = numpy_helper.from_array(np.array([-1, dims[0]], np.int64), f"{name}_shape")
+        probe.graph.initializer.append(shape)
+        probe.graph.node.append(helper.make_node("Reshape", [name, shape.name], [f"{name}_flat"]))
+        name, axes = f"{name}_flat", [0]
+    kept = numpy_helper.from_array(np.array(axes, np.int64), f"{layer.activation}_axes")
+    output = f"{layer.activation}_largest"
+    probe.graph.initializer.append(kept)
+    probe.graph.node.append(helper.make_node("ReduceMax", [name, kept.name], [output], keepdims=0))
+    probe.graph.output.append(helper.make_tensor_value_info(output, TensorProto.UINT8, None))
 
 
 def bound(
@@ -151,22 +150,37 @@ def bound(
     """
     floats = {t.name: t for t in original.graph.initializer if t.data_type == TensorProto.FLOAT}
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    layers = quantized_layers(model)
+    kernels = {
+        layer.weight: numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
+        for layer in layers
+    }
+    scales = {
+        layer.weight: numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
+        for layer in layers
+    }
+    wanted = dict(scales)
+    for layer in layers:  # one weight may serve two layers; both biases follow it
+        # What pads an image is the zero point, which a channel of negative values lies below.
+        seen = np.maximum(largest[layer.activation], numpy_helper.to_array(stored[layer.zero]))
+        needed = _needed(layer.node, kernels[layer.weight], seen)
+        most = needed if scales[layer.weight].size > 1 else needed.max()
+        wanted[layer.weight] = np.maximum(wanted[layer.weight], most)
     grown = {}
-    for layer in quantized_layers(model):
-        kernel = numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
-        scale = numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
-        peaks = np.minimum(255, np.ceil(largest[layer.activation] * HEADROOM))
-        needed = pair_peak(rows(layer.node, kernel), tiled(layer.node, kernel, peaks)) / LIMIT
-        # Rounding adds at most half a step to each of the two weights of a pair.
-        needed *= 1 + 1 / 127
-        wanted = np.maximum(scale, needed if scale.size > 1 else needed.max())
-        if np.array_equal(wanted, scale):
-            grown[layer.node.name] = 1.0
-            continue
-        _requantize(layer, stored, kernel, scale, wanted)
-        grown[layer.node.name] = float(np.mean(wanted / scale))
+    for layer in layers:
+        scale, new = scales[layer.weight], wanted[layer.weight]
+        grown[layer.node.name] = float(np.mean(new / scale))
+        if not np.array_equal(new, scale):
+            _requantize(layer, stored, kernels[layer.weight], scale, new)
     onnx.checker.check_model(model)
     return grown
+
+
+def _needed(node: NodeProto, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Array:
+    """Return, for each output, the least weight scale at which no pair can saturate."""
+    peaks = np.minimum(255, np.ceil(seen * HEADROOM))
+    # Rounding adds at most half a step to each of the two weights of a pair.
+    return pair_peak(rows(node, kernel), tiled(node, kernel, peaks)) / LIMIT * (1 + 1 / 127)
 
 
 def rows(node: NodeProto, kernel: NDArray[np.float32]) -> Array:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-from edgecls.errors import ExportError
+from edgecls.errors import ExportError, ImageError
 from edgecls.manifest import Interpolation, Preprocessing, Resize
 
 TIMM_MODES = {"center": Resize.SHORTEST, "squash": Resize.STRETCH, "border": Resize.LETTERBOX}
@@ -38,6 +38,11 @@ def from_timm(settings: dict[str, Any]) -> Preprocessing:
         raise ExportError(f"the model wants {channels} channels; expected 3, RGB")
     # timm reads a crop fraction of None as 0.875.
     fraction = settings["crop_pct"] or 0.875
+    if fraction > 1:
+        raise ExportError(
+            f"the model's crop fraction is {fraction:g}, which frames every photo in black; "
+            f"expected at most 1; wrap the model in a function and say --size, --mean and --std"
+        )
     return Preprocessing(
         size=(height, width),
         resize_size=(math.floor(height / fraction), math.floor(width / fraction)),
@@ -88,6 +93,14 @@ def reference(wanted: Preprocessing) -> Callable[[Image.Image], Tensor]:
         [resize, crop, transforms.ToTensor(), normalise]
     )
     return chain
+
+
+def check_readable(path: Path) -> None:
+    """Raise ImageError for a file that Pillow, and so the original, does not know; cheap."""
+    try:
+        Image.open(path).close()
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: Pillow cannot read it; expected JPEG, PNG, TIFF, BMP") from error
 
 
 def open_upright(path: Path) -> Image.Image:

@@ -13,6 +13,10 @@ from edgecls.errors import ExportError
 # Where training scripts keep the state dict, averaged weights first: they are what is deployed.
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.")
+# Counters of training; no model reads them when it answers.
+AVERAGED, SEEN = "n_averaged", "num_batches_tracked"
+# A zip or a pickle: one of them is what torch.save writes.
+BEGINNINGS = (b"PK", b"\x80")
 SHOWN = 5
 
 
@@ -47,10 +51,11 @@ def read_weights(path: Path) -> Weights:
     if not isinstance(loaded, Mapping):
         raise ExportError(f"{path}: holds a {type(loaded).__name__}; expected a state dict")
     unwrapped = _unwrapped(loaded)
-    state = {_bare(k): value for k, value in unwrapped.items() if isinstance(value, Tensor)}
+    state = {_bare(str(k)): value for k, value in unwrapped.items() if isinstance(value, Tensor)}
     if not state or len(state) != len(unwrapped):
         keys = ", ".join(map(str, list(loaded)[:SHOWN])) or "none"
         raise ExportError(f"{path}: no state dict in it; its keys are {keys}")
+    state.pop(AVERAGED, None)
     return Weights(path, state, _labels(loaded.get("labels")))
 
 
@@ -61,10 +66,10 @@ def load_into(model: nn.Module, weights: Weights) -> None:
         ExportError: Names or shapes differ; the message names them.
 
     """
-    wanted, given = model.state_dict(), weights.state
-    # Counters of training steps; no model reads them when it answers.
-    counters = {key for key in wanted if key.endswith("num_batches_tracked")}
-    missing = [key for key in wanted if key not in given and key not in counters]
+    # The model may be wrapped as well, or have a part that is called "module".
+    names = {_bare(key): key for key in model.state_dict()}
+    wanted, given = {_bare(key): value for key, value in model.state_dict().items()}, weights.state
+    missing = [key for key in wanted if key not in given and not key.endswith(SEEN)]
     surplus = [key for key in given if key not in wanted]
     shapes = [
         f"{key} is {tuple(given[key].shape)}, the model has {tuple(wanted[key].shape)}"
@@ -77,7 +82,8 @@ def load_into(model: nn.Module, weights: Weights) -> None:
         raise ExportError(
             f"{weights.path}: does not fit the model: {said}; is SOURCE the right one?"
         )
-    model.load_state_dict(given, strict=not counters)
+    # Not strict: nothing but a counter can be missing here.
+    model.load_state_dict({names[key]: value for key, value in given.items()}, strict=False)
 
 
 def _load(path: Path) -> object:
@@ -87,6 +93,10 @@ def _load(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen types for a damaged file
         first = str(error).strip().partition("\n")[0]
+        if path.suffix != ".safetensors" and not _begins(path).startswith(BEGINNINGS):
+            raise ExportError(
+                f"{path}: not what torch.save writes; expected .pth, .pt or .safetensors"
+            ) from error
         if "weights_only" in str(error).lower() or "Unsupported" in str(error):
             raise ExportError(
                 f"{path}: holds Python objects, which would run code when loaded; "
@@ -95,6 +105,11 @@ def _load(path: Path) -> object:
         raise ExportError(
             f"{path}: cannot be read ({first[:120]}); was it copied whole?"
         ) from error
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(2)
 
 
 def _unwrapped(loaded: Mapping[str, object]) -> Mapping[str, object]:

@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         Precision.FP32: (Precision.FP32,),
         Precision.INT8: (Precision.FP32, Precision.INT8),
     }
+    if not arguments.max_drop >= 0:
+        raise ConfigError(f"--max-drop: {arguments.max_drop:g}; expected 0 or more points")
     report = export(
         Job(
             source=arguments.source,

@@ -1,0 +1,198 @@
+"""``edgecls export`` as a process: what it prints where, how it ends, what it leaves behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgecls import cli
+from edgecls.bundle import Bundle
+from edgecls_runtime.classifier import Classifier
+from edgecls_runtime.images import read_image
+from parts import LABELS, Made
+
+SETTINGS = ["--size", "64", *("--mean", "0.4", "0.4", "0.4"), *("--std", "0.2", "0.2", "0.2")]
+# One feature is so loud that 8 bits have no room for the others; the head does not hear it.
+LOUD = """
+import torch
+from torch import nn
+import small_network
+
+class Loud(nn.Sequential):
+    def forward(self, image):
+        features = image
+        for layer in list(self)[:-1]:
+            features = layer(features)
+        loud = torch.cat([features, 10000 * features.sum(1, keepdim=True) + 10000], 1)
+        weight = nn.functional.pad(self[-1].weight, (0, 1))
+        return nn.functional.linear(loud, weight, self[-1].bias)
+
+def network():
+    return Loud(*small_network.network())
+"""
+Started = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def few(tmp_path: Path, photos: Path) -> Path:
+    """Return a folder of six photos of each label."""
+    for label in LABELS:
+        (tmp_path / "few" / label).mkdir(parents=True)
+        for file in sorted((photos / label).iterdir())[:6]:
+            shutil.copy(file, tmp_path / "few" / label)
+    return tmp_path / "few"
+
+
+@pytest.fixture
+def started(tmp_path: Path, checkpoint: tuple[Path, Path]) -> Started:
+    """Return how to start ``edgecls export`` on the small network, from the folder it lies in."""
+    module, weights = checkpoint
+    (tmp_path / "out").mkdir()
+
+    def start(
+        *flags: str | Path, source: str = "small_network:network", cwd: Path = module.parent
+    ) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "edgecls", "export", source]
+        command += ["--weights", str(weights), "--to", str(tmp_path / "out" / "disc.bundle")]
+        return subprocess.Popen(
+            [*command, *SETTINGS, *map(str, flags)],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(module.parent)])},
+        )
+
+    return start
+
+
+def test_an_export_writes_its_proof_to_stdout_and_its_progress_to_stderr(
+    started: Started, few: Path, tmp_path: Path
+) -> None:
+    (few / "good" / "notes.txt").write_text("not an image", encoding="utf-8")
+    target = tmp_path / "out" / "disc.bundle"
+
+    process = started("--data", few, "--precision", "fp32", "--json", "--name", "Scheibe")
+    stdout, stderr = process.communicate(timeout=120)
+
+    found = json.loads(stdout)
+    report = json.loads((target / "report.json").read_text(encoding="utf-8"))
+    assert process.returncode == 0
+    assert found == {"bundle": str(target), **report}
+    assert found["name"] == "Scheibe"
+    assert [row["name"] for row in found["rows"]] == ["pytorch", "fp32"]
+    assert f"skipped: {few}/good/notes.txt: not an image, or a damaged one" in stderr
+    assert "Traceback" not in stderr
+    assert "Warning" not in stderr
+    photo = read_image(few / "scratch" / "000.png")
+    assert Classifier(Bundle.open(target))(photo).label == "scratch"
+
+
+def test_int8_that_was_asked_for_and_loses_too_much_ends_with_1_and_no_bundle(
+    started: Started, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "loud_network.py").write_text(LOUD, encoding="utf-8")
+
+    process = started(
+        *("--data", photos, "--precision", "int8", "--calibration-images", "24"),
+        source="loud_network:network",
+        cwd=tmp_path,
+    )
+    stdout, stderr = process.communicate(timeout=120)
+
+    assert process.returncode == 1
+    assert stdout == ""
+    assert re.fullmatch(
+        r"edgecls export: int8: \d+\.\d\d points of top-1 lost on 56 images; "
+        r"the budget is 1 \(--max-drop\); no bundle was written",
+        stderr.splitlines()[-1],
+    )
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["fp32: exporting the graph", "fp32: timing"])
+def test_ctrl_c_ends_with_130_and_leaves_nothing(
+    started: Started, few: Path, tmp_path: Path, moment: str
+) -> None:
+    process = started("--data", few)
+    assert process.stderr is not None
+    while moment not in process.stderr.readline():
+        assert process.poll() is None
+
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert stderr.endswith("edgecls export: interrupted\n")
+    assert "Traceback" not in stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.fixture
+def called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, list[str]]]:
+    """Return how to call ``edgecls export`` here: exit code, stdout, stderr without progress."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "labels.txt").write_text("good\nscratch\n", encoding="utf-8")
+
+    def call(*flags: str) -> tuple[int, str, list[str]]:
+        code = cli.main(["export", "--to", "disc.bundle", "--labels", "labels.txt", *flags])
+        out, err = capsys.readouterr()
+        return code, out, [line for line in err.splitlines() if not line.endswith("...")]
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "expected"),
+    [
+        (["timm:resnt18"], 4, "timm:resnt18: timm has no such model; perhaps resnet18"),
+        (["timm:resnet18", "--weights", "no.pth"], 4, "no.pth: no such file; expected .pth, .pt"),
+        (["timm:resnet18", "--data", "nowhere"], 2, "nowhere: no such folder; expected a folder"),
+        (["timm:resnet18", "--max-drop", "-1"], 2, "--max-drop: -1; expected 0 or more points"),
+        (["timm:resnet18", "--max-images", "0"], 2, "--calibration-images and --max-images take"),
+        (["timm:resnet18", "--size", "0"], 2, "--size: [0]; expected one or two lengths"),
+        (["timm:resnet18", "--size", "1", "2", "3"], 2, "--size: [1, 2, 3]; expected one or two"),
+        (
+            ["timm:resnet18", "--size", "64", "--resize-size", "32"],
+            2,
+            "timm:resnet18: preprocessing: resize_size (32, 32) is smaller than size (64, 64)",
+        ),
+    ],
+)
+def test_what_cannot_be_exported_ends_with_its_code_and_one_line(
+    called: Callable[..., tuple[int, str, list[str]]],
+    tmp_path: Path,
+    flags: list[str],
+    code: int,
+    expected: str,
+) -> None:
+    ended, out, lines = called(*flags)
+
+    assert ended == code
+    assert out == ""
+    assert len(lines) == 1
+    assert lines[0].startswith(f"edgecls export: {expected}")
+    assert [file.name for file in tmp_path.iterdir()] == ["labels.txt"]
+
+
+def test_a_bundle_that_stands_at_the_target_ends_with_3(
+    made: Made, called: Callable[..., tuple[int, str, list[str]]]
+) -> None:
+    ended, out, lines = called("timm:resnet18", "--to", str(made.path))
+
+    assert ended == 3
+    assert out == ""
+    assert lines == [
+        f"edgecls export: {made.path}: exists; choose another --to, or give --force to replace it"
+    ]
