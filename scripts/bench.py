@@ -21,7 +21,8 @@ import torch
 
 from edgecls.bundle import Bundle
 from edgecls_exporters.demo.training import ARCHITECTURE, imagenet
-from edgecls_exporters.export import Job, export
+from edgecls_exporters.export import export
+from edgecls_exporters.inputs import Job
 from edgecls_runtime.benchmark import Measured, Wanted, environment, golden_image, measure
 
 FRAMES = 40

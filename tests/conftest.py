@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from edgecls.prediction import Task
-from edgecls_exporters.export import Job, export
+from edgecls_exporters.export import export
+from edgecls_exporters.inputs import Job
 from parts import NETWORK, PREPROCESSING, Made, trained_network, write_photos
 
 

@@ -23,7 +23,8 @@ from edgecls.errors import BundleError, ConfigError, ExportError, ParityError
 from edgecls.manifest import Precision
 from edgecls.prediction import Task
 from edgecls_exporters.calibration import split
-from edgecls_exporters.export import Job, export
+from edgecls_exporters.export import export
+from edgecls_exporters.inputs import Job
 from edgecls_exporters.transforms import open_upright
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier

@@ -160,7 +160,7 @@ def called(
         (["timm:resnet18", "--weights", "no.pth"], 4, "no.pth: no such file; expected .pth, .pt"),
         (["timm:resnet18", "--data", "nowhere"], 2, "nowhere: no such folder; expected a folder"),
         (["timm:resnet18", "--max-drop", "-1"], 2, "--max-drop: -1; expected 0 or more points"),
-        (["timm:resnet18", "--max-images", "0"], 2, "--calibration-images and --max-images take"),
+        (["timm:resnet18"], 4, "timm:resnet18: untrained without --weights FILE; give --random-"),
         (["timm:resnet18", "--size", "0"], 2, "--size: [0]; expected one or two lengths"),
         (["timm:resnet18", "--size", "1", "2", "3"], 2, "--size: [1, 2, 3]; expected one or two"),
         (

@@ -16,7 +16,8 @@ from typing import Any
 from edgecls.errors import ConfigError
 from edgecls.manifest import Interpolation, Precision, Resize
 from edgecls.prediction import Task
-from edgecls_exporters.export import Job, export
+from edgecls_exporters.export import export
+from edgecls_exporters.inputs import Job
 from edgecls_runtime.commands import add_json, count, print_json
 
 
