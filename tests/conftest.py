@@ -1,5 +1,6 @@
 """What many tests stand on: photos of made-up parts, and a bundle of a small trained network."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ from edgecls.prediction import Task
 from edgecls_exporters.export import export
 from edgecls_exporters.inputs import Job
 from parts import NETWORK, PREPROCESSING, Made, trained_network, write_photos
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let commands under test see Ctrl-C: a runner in the background has it ignored, for us too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
