@@ -1,8 +1,9 @@
 """fp32 ONNX -> int8 ONNX (static QDQ), right on every processor.
 
 Activations are u8 with a zero point, weights s8 per output channel, ranges are the minima and
-maxima on calibration images, found one image at a time. Scores stay float: a softmax rounded to 8
-bits cannot be trusted with a threshold.
+maxima on calibration images, found one image at a time. Then pairs of products are bounded
+(``saturation``) and biases corrected (``bias_correction``). Scores stay float: a softmax rounded to
+8 bits cannot be trusted with a threshold.
 """
 
 import logging
@@ -23,8 +24,8 @@ from onnxruntime.quantization import (
 )
 
 from edgecls.manifest import Preprocessing
-from edgecls.progress import step, track
-from edgecls_exporters import saturation
+from edgecls.progress import track
+from edgecls_exporters import bias_correction, saturation
 from edgecls_exporters.graph import INPUT
 from edgecls_runtime.images import Labelled, readable
 from edgecls_runtime.preprocessing import prepare
@@ -58,11 +59,13 @@ def quantize(model: ModelProto, images: list[Labelled], preprocessing: Preproces
             nodes_to_exclude=heads,
         )
         quantized = onnx.load(target)
-    step("int8: bounding pairs of products")
     largest = saturation.largest_activations(
-        quantized, _prepared(images, preprocessing, "int8: largest activations")
+        quantized, _prepared(images, preprocessing, "int8: bounding pairs of products")
     )
     saturation.bound(quantized, model, largest)
+    bias_correction.correct(
+        quantized, model, _prepared(images, preprocessing, "int8: correcting biases")
+    )
     return quantized
 
 

@@ -14,15 +14,15 @@ take another kernel, which adds in 32 bits.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgecls_exporters.graph import INPUT
+from edgecls_exporters.layers import Layer, across, quantized_layers, store
 
 LIMIT = 32767
 # Activations on new images may exceed those seen in calibration by this much before a pair can
@@ -32,53 +32,17 @@ HEADROOM = 1.1
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A quantized Conv, Gemm or MatMul: its node and the tensors that hold its integers."""
-
-    node: NodeProto
-    activation: str
-    zero: str
-    weight: str
-    weight_scale: str
-    bias: str | None
-    bias_scale: str | None
-
-
-def quantized_layers(model: ModelProto) -> list[Layer]:
-    """Return every Conv, Gemm and MatMul of an activation and a constant weight, both integers.
+def saturable_layers(model: ModelProto) -> list[Layer]:
+    """Return the layers that the saturating kernel runs.
 
     A product of two activations is none: both are u8 there, and that kernel adds in 32 bits.
     """
-    makers = {output: node for node in model.graph.node for output in node.output}
-    stored = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
-
-    def integers(name: str) -> NodeProto | None:
-        maker = makers.get(name)
-        return maker if maker is not None and maker.op_type == "DequantizeLinear" else None
-
-    layers = []
-    for node in model.graph.node:
-        if node.op_type not in ("Conv", "Gemm", "MatMul") or _is_depthwise(node, model):
-            continue
-        activation, weight = integers(node.input[0]), integers(node.input[1])
-        if activation is None or weight is None or weight.input[0] not in stored:
-            continue
-        if node.op_type == "MatMul" and stored[weight.input[0]] != 2:
-            continue
-        bias = integers(node.input[2]) if len(node.input) > 2 else None
-        layers.append(
-            Layer(
-                node,
-                activation.input[0],
-                activation.input[2],
-                weight.input[0],
-                weight.input[1],
-                bias.input[0] if bias is not None else None,
-                bias.input[1] if bias is not None else None,
-            )
-        )
-    return layers
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    return [
+        layer
+        for layer in quantized_layers(model)
+        if layer.groups == 1 or shapes[layer.weight][1] > 1
+    ]
 
 
 def largest_activations(
@@ -98,7 +62,7 @@ def largest_activations(
     """
     probe = ModelProto()
     probe.CopyFrom(model)
-    layers = {layer.activation: layer for layer in quantized_layers(model)}
+    layers = {layer.activation: layer for layer in saturable_layers(model)}
     names = sorted(layers)
     for name in names:
         _add_largest(probe, layers[name])
@@ -150,7 +114,7 @@ def bound(
     """
     floats = {t.name: t for t in original.graph.initializer if t.data_type == TensorProto.FLOAT}
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    layers = quantized_layers(model)
+    layers = saturable_layers(model)
     kernels = {
         layer.weight: numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
         for layer in layers
@@ -163,7 +127,7 @@ def bound(
     for layer in layers:  # one weight may serve two layers; both biases follow it
         # What pads an image is the zero point, which a channel of negative values lies below.
         seen = np.maximum(largest[layer.activation], numpy_helper.to_array(stored[layer.zero]))
-        needed = _needed(layer.node, kernels[layer.weight], seen)
+        needed = _needed(layer, kernels[layer.weight], seen)
         most = needed if scales[layer.weight].size > 1 else needed.max()
         wanted[layer.weight] = np.maximum(wanted[layer.weight], most)
     grown = {}
@@ -176,28 +140,27 @@ def bound(
     return grown
 
 
-def _needed(node: NodeProto, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Array:
+def _needed(layer: Layer, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Array:
     """Return, for each output, the least weight scale at which no pair can saturate."""
     peaks = np.minimum(255, np.ceil(seen * HEADROOM))
     # Rounding adds at most half a step to each of the two weights of a pair.
-    return pair_peak(rows(node, kernel), tiled(node, kernel, peaks)) / LIMIT * (1 + 1 / 127)
+    return pair_peak(_rows(layer, kernel), _tiled(layer, kernel, peaks)) / LIMIT * (1 + 1 / 127)
 
 
-def rows(node: NodeProto, kernel: NDArray[np.float32]) -> Array:
+def _rows(layer: Layer, kernel: NDArray[np.float32]) -> Array:
     """Return a kernel as (outputs, reduction), the reduction in the order of the kernel's loop."""
-    if node.op_type != "Conv":
-        return np.asarray(kernel if _attribute(node, "transB", 0) else kernel.T, np.float64)
+    if layer.node.op_type != "Conv":
+        return np.asarray(kernel.T if layer.channels_last else kernel, np.float64)
     return np.moveaxis(kernel, 1, -1).reshape(len(kernel), -1).astype(np.float64)
 
 
-def tiled(node: NodeProto, kernel: NDArray[np.float32], peaks: Array) -> Array:
-    """Return the largest activation that each weight of ``rows`` meets: (outputs, reduction)."""
-    if node.op_type != "Conv":
+def _tiled(layer: Layer, kernel: NDArray[np.float32], peaks: Array) -> Array:
+    """Return the largest activation that each weight of ``_rows`` meets: (outputs, reduction)."""
+    if layer.node.op_type != "Conv":
         return peaks[np.newaxis]
-    groups = _attribute(node, "group", 1)
     spots = int(np.prod(kernel.shape[2:]))
-    own = np.tile(peaks.reshape(groups, -1), (1, spots))
-    return np.repeat(own, len(kernel) // groups, axis=0)
+    own = np.tile(peaks.reshape(layer.groups, -1), (1, spots))
+    return np.repeat(own, len(kernel) // layer.groups, axis=0)
 
 
 def pair_peak(weights: Array, activations: Array) -> Array:
@@ -214,38 +177,13 @@ def _requantize(
     scale: Array,
     wanted: Array,
 ) -> None:
-    across = _across(layer.node, kernel, wanted)
-    integers = np.clip(np.round(kernel / across), -127, 127).astype(np.int8)
-    _store(stored[layer.weight], integers)
-    _store(stored[layer.weight_scale], wanted.astype(np.float32).reshape(scale.shape))
+    integers = np.clip(np.round(kernel / across(layer, kernel, wanted)), -127, 127).astype(np.int8)
+    store(stored[layer.weight], integers)
+    store(stored[layer.weight_scale], wanted.astype(np.float32).reshape(scale.shape))
     if layer.bias is None or layer.bias_scale is None:
         return
     bias_scale = numpy_helper.to_array(stored[layer.bias_scale]).astype(np.float64)
     values = numpy_helper.to_array(stored[layer.bias]) * bias_scale
     regrown = bias_scale * (wanted / scale)
-    _store(stored[layer.bias], np.round(values / regrown).astype(np.int32))
-    _store(stored[layer.bias_scale], regrown.astype(np.float32).reshape(bias_scale.shape))
-
-
-def _across(node: NodeProto, kernel: NDArray[np.float32], scale: Array) -> Array:
-    """Shape a scale per output channel so that it divides the kernel."""
-    axis = 0 if node.op_type == "Conv" or _attribute(node, "transB", 0) else kernel.ndim - 1
-    return scale.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
-
-
-def _store(tensor: TensorProto, values: NDArray[np.generic]) -> None:
-    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
-
-
-def _is_depthwise(node: NodeProto, model: ModelProto) -> bool:
-    groups = _attribute(node, "group", 1)
-    if node.op_type != "Conv" or groups == 1:
-        return False
-    makers = {output: maker for maker in model.graph.node for output in maker.output}
-    weight = makers[node.input[1]].input[0] if node.input[1] in makers else node.input[1]
-    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
-    return bool(weight in shapes and shapes[weight][1] == 1)
-
-
-def _attribute(node: NodeProto, name: str, default: int) -> int:
-    return next((a.i for a in node.attribute if a.name == name), default)
+    store(stored[layer.bias], np.round(values / regrown).astype(np.int32))
+    store(stored[layer.bias_scale], regrown.astype(np.float32).reshape(bias_scale.shape))

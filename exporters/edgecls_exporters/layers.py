@@ -1,0 +1,92 @@
+"""The layers of a quantized model (QDQ form) whose integers our passes read and rewrite."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A quantized Conv, Gemm or MatMul: its node and the tensors that hold its integers.
+
+    Attributes:
+        node: As it stands in the quantized model.
+        activation: u8 input.
+        zero: Zero point of the input.
+        weight: s8 kernel.
+        weight_scale: One, or one per output channel.
+        bias: s32, or None.
+        bias_scale: Likewise.
+
+    """
+
+    node: NodeProto
+    activation: str
+    zero: str
+    weight: str
+    weight_scale: str
+    bias: str | None
+    bias_scale: str | None
+
+    @property
+    def groups(self) -> int:
+        """Groups of a convolution; 1 elsewhere."""
+        return attribute(self.node, "group", 1)
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether the kernel is (inputs, outputs), as in MatMul."""
+        return self.node.op_type != "Conv" and not attribute(self.node, "transB", 0)
+
+
+def quantized_layers(model: ModelProto) -> list[Layer]:
+    """Return every Conv, Gemm and MatMul of an activation and a constant weight, both integers."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    stored = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+
+    def integers(name: str) -> NodeProto | None:
+        maker = makers.get(name)
+        return maker if maker is not None and maker.op_type == "DequantizeLinear" else None
+
+    layers = []
+    for node in model.graph.node:
+        if node.op_type not in ("Conv", "Gemm", "MatMul"):
+            continue
+        activation, weight = integers(node.input[0]), integers(node.input[1])
+        if activation is None or weight is None or weight.input[0] not in stored:
+            continue
+        if node.op_type == "MatMul" and stored[weight.input[0]] != 2:
+            continue
+        bias = integers(node.input[2]) if len(node.input) > 2 else None
+        layers.append(
+            Layer(
+                node,
+                activation.input[0],
+                activation.input[2],
+                weight.input[0],
+                weight.input[1],
+                bias.input[0] if bias is not None else None,
+                bias.input[1] if bias is not None else None,
+            )
+        )
+    return layers
+
+
+def across(
+    layer: Layer, kernel: NDArray[np.generic], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Shape one value per output channel (or one for all) so that it multiplies the kernel."""
+    axis = kernel.ndim - 1 if layer.channels_last else 0
+    return values.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
+
+
+def store(tensor: TensorProto, values: NDArray[np.generic]) -> None:
+    """Replace a constant's values, keeping its name."""
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+
+
+def attribute(node: NodeProto, name: str, default: int) -> int:
+    """Return an integer attribute of a node."""
+    return next((a.i for a in node.attribute if a.name == name), default)
