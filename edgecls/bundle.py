@@ -4,6 +4,7 @@ Opening verifies the hash of every file, so that what runs is what was measured.
 """
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from edgecls.manifest import Manifest, Preprocessing, Variant
 from edgecls.prediction import Task
 
 MANIFEST = "manifest.json"
+DIGEST = "manifest.sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ class Bundle:
             raise BundleError(
                 f"{path}: {found}; expected a bundle made by edgecls export"
             ) from error
-        where = str(path / MANIFEST)
-        manifest = Manifest.from_json(raw.decode("utf-8", errors="replace"), where)
+        manifest = Manifest.from_json(raw, str(path / MANIFEST))
         bundle = cls(path, manifest, hashlib.sha256(raw).hexdigest())
+        bundle._check(MANIFEST, _stated_digest(path))
         for file, expected in manifest.files.items():
             bundle._check(file, expected)
         return bundle
@@ -103,7 +105,7 @@ class Bundle:
         if found != expected:
             raise BundleError(
                 f"{whole}: altered: its SHA-256 is {found[:12]}..., "
-                f"the manifest says {expected[:12]}...; copy the bundle again or export it anew"
+                f"expected {expected[:12]}...; copy the bundle again or export it anew"
             )
 
 
@@ -113,12 +115,25 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def _stated_digest(path: Path) -> str:
+    try:
+        return (path / DIGEST).read_text(encoding="ascii").split()[0]
+    except (OSError, ValueError, IndexError) as error:
+        raise BundleError(
+            f"{path / DIGEST}: missing or empty; was the bundle copied whole?"
+        ) from error
+
+
 def seal(folder: Path, manifest: Manifest) -> Manifest:
     """Hash every file of a folder into the manifest and write it there; return it as written."""
-    files = sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / MANIFEST)
+    own = (folder / MANIFEST, folder / DIGEST)
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f not in own)
     hashes = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
     sealed = replace(manifest, files=hashes)
     (folder / MANIFEST).write_text(sealed.to_json(), encoding="utf-8")
+    # In the form of the sha256sum tool: `sha256sum -c manifest.sha256` checks it without edgecls.
+    stated = f"{sha256(folder / MANIFEST)}  {MANIFEST}\n"
+    (folder / DIGEST).write_text(stated, encoding="ascii")
     return sealed
 
 
@@ -144,16 +159,25 @@ def writing(target: Path, *, force: bool = False) -> Iterator[Path]:
         folder = Path(held) / target.name
         folder.mkdir()
         yield folder
+        refuse_existing(target, force=force)  # again: it may have appeared meanwhile
+        replaced = Path(held) / "replaced"
         if target.exists():
-            target.rename(Path(held) / "replaced")
-        folder.rename(target)
+            target.rename(replaced)
+        try:
+            folder.rename(target)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(target)
+            raise
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
     """Raise BundleError when writing to ``target`` would destroy something not ours to replace."""
     if any(parent.is_file() for parent in target.parents):
         raise BundleError(f"{target}: its folder is a file; choose another --to")
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+    if not target.name:
+        raise BundleError(f"{target}: has no name of its own; choose another --to")
+    if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return
     if not (target / MANIFEST).is_file():
         raise BundleError(f"{target}: exists and is not a bundle; choose another --to")

@@ -9,24 +9,24 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from edgecls import __version__
-from edgecls.errors import EdgeclsError, MissingExtra
+from edgecls.errors import DeviceError, EdgeclsError, MissingExtra
 
 EXPORTER, RUNTIME = "edgecls_exporters.commands", "edgecls_runtime.commands"
 
-COMMANDS = {
-    "export": (EXPORTER, "trained PyTorch model -> bundle, with proof"),
-    "show": (RUNTIME, "what a bundle is, in one screen"),
-    "verify": (RUNTIME, "does the bundle answer rightly on this device?"),
-    "classify": (RUNTIME, "label image files"),
-    "evaluate": (RUNTIME, "accuracy on labelled images"),
-    "bench": (RUNTIME, "latency, memory and cold start of each variant here"),
-    "run": (RUNTIME, "camera -> verdicts, until stopped"),
-    "demo": (EXPORTER, "the whole job on photos of solar cells"),
+COMMANDS = {  # where it is, the extra it needs, what it does
+    "export": (EXPORTER, "export", "trained PyTorch model -> bundle, with proof"),
+    "show": (RUNTIME, "cpu", "what a bundle is, in one screen"),
+    "verify": (RUNTIME, "cpu", "does the bundle answer rightly on this device?"),
+    "classify": (RUNTIME, "cpu", "label image files"),
+    "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
+    "bench": (RUNTIME, "cpu", "latency, memory and cold start of each variant here"),
+    "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
+    "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
-EXTRAS = {EXPORTER: "export", RUNTIME: "cpu"}
 # Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.
 QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
@@ -36,8 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
+    if sys.stdout is None:  # closed by who started us; there is nobody to tell
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for the rest of the process
     try:
-        return _run(argv)
+        code = _run(argv)
+        sys.stdout.flush()  # here, where a full disk can still be reported
     except EdgeclsError as error:
         sys.stderr.write(f"edgecls {argv[0]}: {error}\n")
         return error.exit_code
@@ -48,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output is gone, as with `| head`; keep the interpreter's exit quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that cannot be written
+        sys.stderr.write(f"edgecls {argv[0]}: {error}\n")
+        return DeviceError.exit_code
+    return code
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -58,7 +65,7 @@ def _run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--version", action="version", version=f"edgecls {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (_, summary) in COMMANDS.items():
+    for name, (_, _, summary) in COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)
     chosen = parser.parse_args(argv[:1]).command
     module = _load(chosen)
@@ -70,11 +77,11 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _load(command: str) -> ModuleType:
-    package = COMMANDS[command][0]
+    package, extra, _ = COMMANDS[command]
     try:
         return importlib.import_module(f"{package}.{command}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing.startswith("edgecls"):
             raise
-        raise MissingExtra(missing, EXTRAS[package]) from error
+        raise MissingExtra(missing, extra) from error

@@ -14,6 +14,8 @@ from edgecls.errors import BundleError
 from edgecls.prediction import Task
 
 FORMAT = 1
+# A golden sample that may be off by more than this, in scores of 0..1, proves nothing.
+LOOSEST = 0.1
 
 
 class Resize(StrEnum):
@@ -116,6 +118,14 @@ class Variant:
     agreement: float | None = None
     accuracy: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a tolerance that would let any answer through."""
+        if not 0 < self.tolerance <= LOOSEST:
+            raise BundleError(
+                f"variant {self.name}: tolerance {self.tolerance:g}; "
+                f"expected above 0 and at most {LOOSEST}"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -148,6 +158,9 @@ class Manifest:
 
     def __post_init__(self) -> None:
         """Refuse a manifest that contradicts itself or points outside its bundle."""
+        names = [variant.name for variant in self.variants]
+        if not names or len(set(names)) != len(names):
+            raise BundleError(f"manifest: variants {names}; expected one or more, each once")
         wanted = {Task.MULTICLASS: 0, Task.BINARY: 1, Task.MULTILABEL: len(self.labels)}[self.task]
         if len(self.thresholds) != wanted:
             raise BundleError(
@@ -169,8 +182,8 @@ class Manifest:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, where: str = "manifest.json") -> "Manifest":
-        """Read ``manifest.json``.
+    def from_json(cls, text: str | bytes, where: str = "manifest.json") -> "Manifest":
+        """Read ``manifest.json``; bytes are UTF-8.
 
         Raises:
             BundleError: Not JSON, another format, an unknown, missing or wrong key.

@@ -23,14 +23,14 @@ def confusion(truth: Indices, answers: Indices, n_labels: int) -> NDArray[np.int
     return table
 
 
-def escape_rate(truth: Indices, answers: Indices, good: Indices) -> float:
-    """Return the share of defective parts whose answer is a good label; NaN without any."""
-    return share(np.isin(answers, good)[~np.isin(truth, good)])
+def escape_rate(good: NDArray[np.bool_], called_good: NDArray[np.bool_]) -> float:
+    """Return the share of defective parts that are called good; NaN without any."""
+    return share(called_good[~good])
 
 
-def overkill_rate(truth: Indices, answers: Indices, good: Indices) -> float:
-    """Return the share of good parts whose answer is a defect; NaN without any."""
-    return share(~np.isin(answers, good)[np.isin(truth, good)])
+def overkill_rate(good: NDArray[np.bool_], called_good: NDArray[np.bool_]) -> float:
+    """Return the share of good parts that are called defective; NaN without any."""
+    return share(~called_good[good])
 
 
 def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls import schema
-from edgecls.errors import ConfigError
+from edgecls.errors import ConfigError, EdgeclsError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -65,7 +65,12 @@ def open_table(
         known = ", ".join(kinds(package))
         raise ConfigError(f"{where}.kind: required and not given; known kinds are {known}")
     rest = {key: value for key, value in table.items() if key != "kind"}
-    return schema.call(find(package, kind), rest, where, base=base)
+    try:
+        return schema.call(find(package, kind), rest, where, base=base)
+    except EdgeclsError:
+        raise
+    except (ValueError, OverflowError, TypeError) as error:  # a number that no driver takes
+        raise ConfigError(f"{where}: {error}; is each value in its range?") from error
 
 
 def _group(package: str) -> str:

@@ -6,6 +6,7 @@ are checked the same way.
 """
 
 import inspect
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
@@ -99,9 +100,15 @@ class _Reader:
             if not isinstance(value, str) or value not in list(wanted):
                 raise self.fault(f"{where}: expected one of {', '.join(wanted)}, got {value!r}")
             return wanted(value)
+        if isinstance(value, str) and "\0" in value:
+            raise self.fault(f"{where}: holds a null character; expected text")
         if issubclass(wanted, Path) and isinstance(value, str):
             return self.base / value
         allowed = (int, float) if wanted is float else wanted
         if isinstance(value, bool) is not (wanted is bool) or not isinstance(value, allowed):
             raise self.fault(f"{where}: expected {wanted.__name__}, got {value!r}")
-        return float(value) if isinstance(value, int) and wanted is float else value
+        if isinstance(value, int) and wanted is float:
+            if abs(value) > sys.float_info.max:
+                raise self.fault(f"{where}: a number too large to calculate with")
+            return float(value)
+        return value

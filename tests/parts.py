@@ -3,6 +3,8 @@
 Everything is drawn from seeds.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,3 +85,11 @@ def trained_network(module: dict[str, object]) -> nn.Module:
         loss.backward()
         optimizer.step()
     return network.eval()
+
+
+def write_manifest(bundle: Path, table: dict[str, object]) -> None:
+    """Write a changed manifest with a digest that fits, as a forger would."""
+    text = json.dumps(table)
+    (bundle / "manifest.json").write_text(text, encoding="utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    (bundle / "manifest.sha256").write_text(f"{digest}  manifest.json\n", encoding="ascii")

@@ -1,12 +1,13 @@
-"""Which images calibrate, and which measure: never the same ones, told by content, not by name."""
+"""Which images calibrate, and which measure: never the same ones, told by their pixels."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgecls.bundle import sha256
+from edgecls.errors import ExportError
 from edgecls.progress import track
-from edgecls_runtime.images import Labelled
+from edgecls_runtime.images import Labelled, read_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,39 +17,47 @@ class Split:
     Attributes:
         calibrate: Used to find the ranges of activations; in no figure.
         measure: Used for every figure; never seen in calibration.
-        duplicates: Files left out because another file has the same content.
-        labelled: Whether every image has a label.
+        duplicates: Files left out because another file shows the same picture.
 
     """
 
     calibrate: list[Labelled]
     measure: list[Labelled]
     duplicates: int
-    labelled: bool
 
 
 def split(data: list[Labelled], n_calibrate: int, most: int, seed: int) -> Split:
     """Divide a data folder, each label in proportion.
 
     Args:
-        data: All files.
+        data: Files that can be read.
         n_calibrate: Wanted for calibration; at most half of the images are taken.
         most: Use no more images than this.
         seed: Decides which.
+
+    Raises:
+        ExportError: One picture stands under two labels.
 
     """
     unique = _unique(data)
     ordered = _interleaved(unique, np.random.default_rng(seed))[:most]
     n_calibrate = min(n_calibrate, len(ordered) // 2)
-    labelled = bool(ordered) and all(item.label is not None for item in ordered)
     duplicates = len(data) - len(unique)
-    return Split(ordered[:n_calibrate], ordered[n_calibrate:], duplicates, labelled)
+    return Split(ordered[:n_calibrate], ordered[n_calibrate:], duplicates)
 
 
 def _unique(data: list[Labelled]) -> list[Labelled]:
-    first: dict[str, Labelled] = {}
-    for item in track(data, "data: reading", len(data)):
-        first.setdefault(sha256(item.path), item)
+    """Keep one file of each picture, told by its pixels: a copy may be saved in another format."""
+    first: dict[bytes, Labelled] = {}
+    for item in track(data, "data: comparing", len(data)) if data else ():
+        image = read_image(item.path)
+        known = first.setdefault(
+            hashlib.sha256(f"{image.shape}".encode() + image.data).digest(), item
+        )
+        if known.label != item.label:
+            raise ExportError(
+                f"{item.path}: the same picture as {known.path}, under another label; keep one"
+            )
     return list(first.values())
 
 

@@ -8,8 +8,11 @@ the runtime carries out.
 import difflib
 import importlib
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -71,6 +74,8 @@ def open_source(
             f"{source}: not a source; "
             f"expected timm:NAME, torchvision:NAME or package.module:factory"
         )
+    if weights is not None and kind in ("timm", "torchvision"):
+        _check_architecture(name, weights)
     n_logits = _n_logits(weights, n_labels, task)
     build = {"timm": _from_timm, "torchvision": _from_torchvision}.get(kind, _from_factory)
     model, found, transform = build(source, n_logits)
@@ -82,6 +87,13 @@ def open_source(
     original = Original(source, model.eval(), transform, preprocessing)
     _check_logits(original, n_labels, task)
     return original
+
+
+def _check_architecture(name: str, weights: Weights) -> None:
+    """Refuse a near relative whose tensors fit and whose answers are wrong."""
+    said = weights.architecture
+    if said is not None and said.partition(".")[0] != name.partition(".")[0]:
+        raise ExportError(f"{weights.path}: trained as {said}; SOURCE names {name}; give {said}")
 
 
 Found = tuple[nn.Module, Preprocessing | None, Transform | None]
@@ -113,7 +125,8 @@ def _from_torchvision(source: str, n_logits: int) -> Found:
 def _from_factory(source: str, _: int) -> Found:
     module, function = source.split(":", 1)
     try:
-        factory = getattr(importlib.import_module(module), function)
+        with _this_folder():
+            factory = getattr(importlib.import_module(module), function)
     except Exception as error:  # whatever a user's own module raises
         raise ExportError(
             f"{source}: {_first_line(error)}; expected a function without arguments in a module "
@@ -129,6 +142,17 @@ def _from_factory(source: str, _: int) -> Found:
     if not isinstance(model, nn.Module):
         raise ExportError(f"{source}: returned {type(model).__name__}; expected a torch nn.Module")
     return model, None, None
+
+
+@contextmanager
+def _this_folder() -> Iterator[None]:
+    """Look for modules in the current folder too, last: it must not replace installed ones."""
+    here = str(Path.cwd())
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
 def _overridden(

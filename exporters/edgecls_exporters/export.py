@@ -19,6 +19,7 @@ from edgecls import __version__, bundle
 from edgecls.bundle import Bundle
 from edgecls.errors import ExportError, ParityError
 from edgecls.manifest import Input, Manifest, Precision, Variant
+from edgecls.prediction import Task
 from edgecls.progress import step
 from edgecls_exporters import golden, proof, report
 from edgecls_exporters.graph import describe, export_graph
@@ -88,11 +89,11 @@ def _write_models(job: Job, inputs: Inputs, folder: Path) -> list[Precision]:
                 graph, inputs.images.calibrate, original.preprocessing
             )
         elif job.precisions is not None:
-            raise ExportError("int8: needs images to calibrate on; give --data DIR")
+            raise ExportError("int8: needs images to calibrate and to measure; give --data DIR")
         else:
             step("int8: left out, there are no images to calibrate on (--data DIR)")
     for precision, model in models.items():
-        describe(model, inputs.labels, job.task, original.preprocessing)
+        describe(model, inputs.labels, job.task, inputs.thresholds, original.preprocessing)
         onnx.save(model, folder / f"model.{precision}.onnx")
     return list(models)
 
@@ -120,7 +121,7 @@ def _prove(
             proof.row(answers, reference, data, labels), size_bytes=classifier.variant.size_bytes
         )
         rows.append(line)
-        fault = _fault(line, rows[0], classifier.variant.precision, job.max_drop)
+        fault = _fault(line, rows[0], classifier.variant.precision, job)
         if not fault:
             continue
         if classifier.variant.precision is Precision.FP32 or job.precisions is not None:
@@ -129,7 +130,7 @@ def _prove(
     return rows, left_out
 
 
-def _fault(line: proof.Row, original: proof.Row, precision: Precision, max_drop: float) -> str:
+def _fault(line: proof.Row, original: proof.Row, precision: Precision, job: Job) -> str:
     """Return why a variant must not ship, or an empty text."""
     if not np.isfinite(line.largest_difference):
         return "answers with scores that are not numbers"
@@ -138,14 +139,17 @@ def _fault(line: proof.Row, original: proof.Row, precision: Precision, max_drop:
             f"a score differs by {line.largest_difference:.3f} from the original's; "
             f"expected at most {FP32_DIFFERENCE:g}"
         )
-    if line.accuracy is not None and original.accuracy is not None:
-        drop, what = 100 * (original.accuracy - line.accuracy), "points of top-1 lost"
+    # A folder tells one of several labels: multilabel is held to every label of the original's.
+    truths = None if job.task is Task.MULTILABEL else original.accuracy
+    if line.accuracy is not None and truths is not None:
+        drop, what = 100 * (truths - line.accuracy), "points of top-1 lost"
     else:
         # Without truth every changed answer may be a lost one.
         drop, what = 100 * (1 - line.agreement), "% of answers changed"
     # The table shows two decimals; what it shows as equal to the budget keeps to it.
-    if round(drop, 2) > max_drop:
-        return f"{drop:.2f} {what} on {line.images} images; the budget is {max_drop:g} (--max-drop)"
+    if round(drop, 2) > job.max_drop:
+        budget = f"the budget is {job.max_drop:g} (--max-drop)"
+        return f"{drop:.2f} {what} on {line.images} images; {budget}"
     return ""
 
 

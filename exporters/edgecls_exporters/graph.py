@@ -147,7 +147,11 @@ def fold_scale(model: ModelProto) -> bool:
 
 
 def describe(
-    model: ModelProto, labels: tuple[str, ...], task: Task, preprocessing: Preprocessing
+    model: ModelProto,
+    labels: tuple[str, ...],
+    task: Task,
+    thresholds: tuple[float, ...],
+    preprocessing: Preprocessing,
 ) -> None:
     """Write what the file is into its ``metadata_props``, for use without this SDK."""
     size = "x".join(map(str, preprocessing.size))
@@ -155,6 +159,7 @@ def describe(
     text = {
         "labels": json.dumps(labels, ensure_ascii=False),
         "task": task.value,
+        "thresholds": json.dumps(thresholds),
         "input": f"uint8 RGB (n, {size.replace('x', ', ')}, 3); normalisation is in the graph",
         "preprocessing": f"{preprocessing.resize} to {resized} px, Pillow "
         f"{preprocessing.interpolation} with antialias, centre crop {size} px",

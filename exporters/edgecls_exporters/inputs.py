@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgecls.errors import ExportError, ImageError
+from edgecls.errors import ConfigError, ExportError, ImageError
 from edgecls.manifest import Precision
 from edgecls.prediction import Task
 from edgecls.progress import step, track
@@ -83,6 +83,7 @@ def read(job: Job) -> Inputs:
     data = find_labelled(job.data) if job.data else []
     labels = _labels(job, weights, data)
     check_task(job.task, labels)
+    thresholds = _thresholds(job, labels)
     for name in label_names(data):
         if name not in labels:
             raise ExportError(
@@ -95,8 +96,9 @@ def read(job: Job) -> Inputs:
     good, skipped = _readable(data)
     if data and not good:
         raise ExportError(f"{job.data}: none of {len(data)} files is an image")
-    images = split(good, job.calibration_images, job.max_images, job.seed)
-    return Inputs(original, labels, _thresholds(job, labels), images, skipped, weights)
+    n_calibrate = 0 if job.precisions == (Precision.FP32,) else job.calibration_images
+    images = split(good, n_calibrate, job.max_images, job.seed)
+    return Inputs(original, labels, thresholds, images, skipped, weights)
 
 
 def _refuse_untrained(source: str) -> None:
@@ -108,21 +110,34 @@ def _refuse_untrained(source: str) -> None:
 
 
 def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[str, ...]:
+    known = weights.labels if weights is not None else None
     if job.labels is not None:
-        try:
-            lines = job.labels.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ExportError(f"{job.labels}: {error}; expected a label a line") from error
-        labels = tuple(line.strip() for line in lines if line.strip())
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        if twice:
-            raise ExportError(f"{job.labels}: {', '.join(twice[:5])} more than once")
+        labels = _read_labels(job.labels)
+        if known is not None and labels != known and set(labels) == set(known):
+            first = next(
+                i for i, pair in enumerate(zip(labels, known, strict=True)) if len({*pair}) > 1
+            )
+            raise ExportError(
+                f"{job.labels}: line {first + 1} is {labels[first]!r}; the checkpoint has "
+                f"{known[first]!r} there; expected the order of the logits"
+            )
         return labels
-    if weights is not None and weights.labels is not None:
-        return weights.labels
+    if known is not None:
+        return known
     if labels := label_names(data):
         return labels
     raise ExportError("labels: none given; expected --labels FILE, or --data with folders by label")
+
+
+def _read_labels(file: Path) -> tuple[str, ...]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"{file}: {error}; expected a label a line") from error
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ExportError(f"{file}: {', '.join(twice[:5])} more than once")
+    return labels
 
 
 def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
@@ -145,7 +160,7 @@ def _thresholds(job: Job, labels: tuple[str, ...]) -> tuple[float, ...]:
     if given is None:
         return (0.5,) * wanted
     if len(given) != wanted or not all(0 < value < 1 for value in given):
-        raise ExportError(
+        raise ConfigError(
             f"--threshold: {', '.join(map(str, given))}; a {job.task} task takes {wanted}, "
             f"each above 0 and below 1"
         )

@@ -30,12 +30,14 @@ class Answers:
         name: ``pytorch`` or the variant's name.
         scores: float32, shape (n_images, n_labels).
         answers: Index of the answered label of each image, shape (n_images,).
+        present: Whether each label is held to be true, shape (n_images, n_labels): what must agree.
 
     """
 
     name: str
     scores: NDArray[np.float32]
     answers: metrics.Indices
+    present: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Row:
         name: ``pytorch`` or the variant's name.
         images: How many images it was measured on.
         accuracy: Top-1, 0..1; None without labels.
-        agreement: Share of images, 0..1, with the original's answer.
+        agreement: Share of images, 0..1, with the original's answer (multilabel: all its labels).
         largest_difference: Of any score on any image, 0..1, from the original's.
         drop_p: Exact McNemar p of being as accurate as the original; None without labels.
         recall: Share of each label's images answered rightly, by label; empty without labels.
@@ -94,7 +96,7 @@ def row(found: Answers, reference: Answers, data: list[Labelled], labels: tuple[
     """Compare a model's answers with the original's and, where there are labels, with the truth."""
     named = [item.label for item in data]
     difference = float(np.abs(found.scores - reference.scores).max())
-    agreement = metrics.share(found.answers == reference.answers)
+    agreement = metrics.share((found.present == reference.present).all(axis=1))
     if None in named:
         return Row(found.name, len(data), None, agreement, difference, None, {})
     truth = np.array([labels.index(label) for label in named if label is not None])
@@ -119,5 +121,6 @@ def _answers(
     name: str, scores: NDArray[np.float32], task: Task, thresholds: tuple[float, ...]
 ) -> Answers:
     labels = tuple(map(str, range(scores.shape[1])))
-    best = [Prediction(values, labels, task, thresholds).best for values in scores]
-    return Answers(name, scores, np.array(best))
+    predictions = [Prediction(values, labels, task, thresholds) for values in scores]
+    present = np.array([[label in p.present for label in labels] for p in predictions])
+    return Answers(name, scores, np.array([p.best for p in predictions]), present)

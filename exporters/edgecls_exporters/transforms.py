@@ -96,10 +96,10 @@ def reference(wanted: Preprocessing) -> Callable[[Image.Image], Tensor]:
 
 
 def check_readable(path: Path) -> None:
-    """Raise ImageError for a file that Pillow, and so the original, does not know; cheap."""
+    """Raise ImageError for a file that Pillow, and so the original, cannot read."""
     try:
-        Image.open(path).close()
-    except (OSError, Image.DecompressionBombError) as error:
+        open_upright(path)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: Pillow cannot read it; expected JPEG, PNG, TIFF, BMP") from error
 
 

@@ -28,12 +28,14 @@ class Weights:
         path: The file.
         state: Tensors by parameter name, prefixes of wrappers removed.
         labels: Label names in logit order, if the file carries them under ``labels``.
+        architecture: What the file says it was trained as, under ``architecture`` or ``arch``.
 
     """
 
     path: Path
     state: dict[str, Tensor]
     labels: tuple[str, ...] | None
+    architecture: str | None = None
 
 
 def read_weights(path: Path) -> Weights:
@@ -56,7 +58,9 @@ def read_weights(path: Path) -> Weights:
         keys = ", ".join(map(str, list(loaded)[:SHOWN])) or "none"
         raise ExportError(f"{path}: no state dict in it; its keys are {keys}")
     state.pop(AVERAGED, None)
-    return Weights(path, state, _labels(loaded.get("labels")))
+    named = loaded.get("architecture", loaded.get("arch"))
+    architecture = named if isinstance(named, str) else None
+    return Weights(path, state, _labels(loaded.get("labels")), architecture)
 
 
 def load_into(model: nn.Module, weights: Weights) -> None:

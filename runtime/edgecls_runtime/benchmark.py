@@ -75,6 +75,7 @@ def measure(wanted: Wanted) -> Measured:
     """
     command = [
         sys.executable,
+        "-P",  # a file of the user's in this folder must not stand in for a module
         "-m",
         "edgecls_runtime.benchmark",
         str(wanted.bundle),

@@ -1,5 +1,6 @@
 """An image in, a prediction out, by the bundle's own preprocessing and one of its variants."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def _opened(name: str) -> Provider:
 
 
 def check_signature(session: Session, bundle: Bundle) -> None:
-    """Raise BundleError where a model's tensors do not fit the manifest."""
+    """Raise BundleError where a model's tensors or its own labels do not fit the manifest."""
     wanted = (*bundle.preprocessing.size, 3)
     where = f"{bundle.path}: {session.model.name}"
     if session.input_type != "tensor(uint8)" or session.input_shape[1:] != wanted:
@@ -98,3 +99,10 @@ def check_signature(session: Session, bundle: Bundle) -> None:
             f"{where} answers {session.output_shape}, "
             f"the manifest has {len(bundle.labels)} labels; export it again"
         )
+    stated = {
+        "labels": list(bundle.labels),
+        "thresholds": list(bundle.manifest.thresholds),
+    }
+    for key, value in stated.items():
+        if json.loads(session.metadata.get(key, "null")) != value:
+            raise BundleError(f"{where} has other {key} than the manifest; export it again")

@@ -31,6 +31,8 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Refuse limits that can never be met, or always are."""
+        if isinstance(self.good, str):  # a part of that text would count as good
+            raise ConfigError(f"rule.good: {self.good!r} is one text; expected a list of labels")
         for key, value in (("min_score", self.min_score), ("min_margin", self.min_margin)):
             if not 0 <= value <= 1:
                 raise ConfigError(f"rule.{key}: {value:g}; expected a score from 0 to 1")
@@ -74,6 +76,6 @@ class Rule:
             if label not in self.good and 1 - score < self.min_score:
                 reason = f"{label} scored {score:.3f} > {1 - self.min_score:g}"
                 return Verdict(Outcome.REVIEW, reason, prediction)
-        if self.good and max(present.values(), default=0.0) < self.min_score:
+        if self.good and (not present or max(present.values()) < self.min_score):
             return Verdict(Outcome.REVIEW, "no good label is surely present", prediction)
         return Verdict(Outcome.PASS, f"nothing but {', '.join(present) or 'no label'}", prediction)

@@ -22,6 +22,7 @@ class Evaluation:
         labels: Names, in the order of the indices.
         truth: Index of the true label of each image, int, shape (n,).
         answers: Index of the answered label of each image, int, shape (n,).
+        present: Whether each label is held to be true, shape (n, n_labels).
         skipped: Messages of the files that could not be read; they are in no figure.
 
     """
@@ -29,6 +30,7 @@ class Evaluation:
     labels: tuple[str, ...]
     truth: metrics.Indices
     answers: metrics.Indices
+    present: NDArray[np.bool_]
     skipped: tuple[str, ...]
 
     @property
@@ -65,9 +67,11 @@ class Evaluation:
 
         None where the images show no defective part, or no good one.
         """
-        indices = np.array([self.labels.index(label) for label in good], np.intp)
-        escapes = metrics.escape_rate(self.truth, self.answers, indices)
-        overkill = metrics.overkill_rate(self.truth, self.answers, indices)
+        is_good = np.isin(self.labels, good)
+        some_good = np.any(self.present[:, is_good], axis=1)
+        called_good = np.logical_and(some_good, ~np.any(self.present[:, ~is_good], axis=1))
+        escapes = metrics.escape_rate(is_good[self.truth], called_good)
+        overkill = metrics.overkill_rate(is_good[self.truth], called_good)
         return _or_none(escapes), _or_none(overkill)
 
 
@@ -99,7 +103,8 @@ def evaluate(classifier: Classifier, data: list[Labelled]) -> Evaluation:
         raise ConfigError(f"{data[0].path.parent}: none of {len(data)} files is an image")
     answers = np.array([prediction.best for prediction in predictions])
     indices = np.array([labels.index(label) for label in truth if label is not None])
-    return Evaluation(labels, indices, answers, tuple(skipped))
+    present = np.array([[label in p.present for label in labels] for p in predictions])
+    return Evaluation(labels, indices, answers, present, tuple(skipped))
 
 
 def predict(

@@ -109,8 +109,12 @@ def check(classifier: Classifier) -> list[Check]:
     for sample in read(path):
         if variant.name not in sample.variants:
             raise BundleError(f"{path / FILE}: {sample.file} has no scores for {variant.name}")
+        if sample.file not in classifier.bundle.manifest.files:
+            raise BundleError(f"{path / FILE}: {sample.file} is no file of the bundle")
         scores = classifier(read_image(path / sample.file)).scores
         expected = np.array(sample.variants[variant.name])
+        if not scores.shape == expected.shape == np.shape(sample.reference):
+            raise BundleError(f"{path / FILE}: {sample.file} has not one score a label")
         checks.append(
             Check(
                 sample.file,

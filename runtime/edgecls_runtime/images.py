@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from edgecls.errors import ConfigError, ImageError
 
+TIFF = (b"II*\x00", b"MM\x00*")
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -40,10 +42,28 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: {error.strerror or error}; expected an image file") from error
     if raw.size == 0:
         raise ImageError(f"{path}: empty file; expected an image")
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
+    image = _decoded(raw)
     if image is None:
         raise ImageError(f"{path}: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP")
-    return np.asarray(image, np.uint8)
+    if _is_clear_tiff(raw):
+        raise ImageError(f"{path}: a TIFF with transparency; save it without, or as PNG")
+    return image
+
+
+def _decoded(raw: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    try:
+        decoded = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
+    except cv2.error:  # larger than OpenCV allows, for one
+        return None
+    return None if decoded is None else np.asarray(decoded, np.uint8)
+
+
+def _is_clear_tiff(raw: NDArray[np.uint8]) -> bool:
+    """Return whether this is a TIFF with transparency, which OpenCV mixes into the colours."""
+    if raw[:4].tobytes() not in TIFF:
+        return False
+    found = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
+    return found is not None and found.ndim == 3 and found.shape[2] == 4
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -56,10 +76,14 @@ def find_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         found = "not a folder" if folder.exists() else "no such folder"
         raise ConfigError(f"{folder}: {found}; expected a folder of images")
-    files = [f for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith(".")]
+    files = _files(folder)
     if not files:
         raise ConfigError(f"{folder}: no files in it; expected images")
     return files
+
+
+def _files(folder: Path) -> list[Path]:
+    return [f for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith(".")]
 
 
 def find_labelled(folder: Path) -> list[Labelled]:
@@ -74,7 +98,10 @@ def find_labelled(folder: Path) -> list[Labelled]:
     labels = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith(".")]
     if not labels:
         return [Labelled(path, None) for path in find_images(folder)]
-    return [Labelled(path, label.name) for label in labels for path in find_images(label)]
+    found = [Labelled(path, label.name) for label in labels for path in _files(label)]
+    if not found:
+        raise ConfigError(f"{folder}: no files in its folders; expected images")
+    return found
 
 
 def label_names(data: list[Labelled]) -> tuple[str, ...]:

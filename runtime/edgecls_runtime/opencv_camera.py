@@ -8,9 +8,10 @@ import time
 import cv2
 import numpy as np
 
-from edgecls.errors import CameraError, EndOfStream
+from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
 from edgecls.frame import Frame
 
+LONGEST_MS = 600_000
 OPTIONS_KEY = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _opening = threading.Lock()
 
@@ -40,12 +41,16 @@ class OpenCVCamera:
         self._capture = capture
         self._name = name
         self._count = 0
+        # What a file's header promises; 0 where it says nothing. Frames that cannot be decoded are
+        # passed over without a word, and a part without a verdict must not go unnoticed.
+        self._promised = 0 if live else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def read(self, timeout: float) -> Frame:  # noqa: ARG002 - OpenCV's was set when opening
         """Return the next frame, converted to RGB.
 
         Raises:
             EndOfStream: The file is at its end.
+            ImageError: Once, at the end of a file that had fewer frames than it promised.
             CameraError: The camera is gone.
 
         """
@@ -68,9 +73,13 @@ class OpenCVCamera:
         """Release the capture."""
         self._capture.release()
 
-    def _silence(self, waited: float) -> CameraError:
+    def _silence(self, waited: float) -> CameraError | ImageError:
         delivered = f"{self._count} frames delivered before"
         if not self.live:
+            promised, self._promised = self._promised, 0
+            if self._count < promised:
+                missing = f"{promised - self._count} of {promised} frames"
+                return ImageError(f"{self._name}: {missing} could not be read; is it damaged?")
             return EndOfStream(f"{self._name}: at its end; {delivered}")
         return CameraError(
             f"{self._name}: lost after {waited:.1f} s of silence; {delivered}; "
@@ -104,6 +113,8 @@ def ffmpeg(source: str, *, timeout_ms: int | None = None, options: str = "") -> 
     """
     limits = []
     if timeout_ms is not None:
+        if not 0 < timeout_ms <= LONGEST_MS:
+            raise ConfigError(f"camera.timeout_ms: {timeout_ms}; expected 1 to {LONGEST_MS}")
         keys = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
         limits = [number for key in keys for number in (key, timeout_ms)]
     # OpenCV reads FFmpeg's options from the environment and nowhere else. What is left there is

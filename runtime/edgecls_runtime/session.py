@@ -23,6 +23,7 @@ class Session:
         input_shape: As declared, such as ("batch", 224, 224, 3).
         input_type: As declared, such as ``tensor(uint8)``.
         output_shape: As declared, such as ("batch", 1000).
+        metadata: The file's own ``metadata_props``.
 
     """
 
@@ -30,6 +31,7 @@ class Session:
     input_shape: tuple[int | str, ...]
     input_type: str
     output_shape: tuple[int | str, ...]
+    metadata: dict[str, str]
     _session: ort.InferenceSession
     _input: str
     _output: str
@@ -99,6 +101,7 @@ def _wrap(model: Path, session: ort.InferenceSession) -> Session:
         tuple(inputs[0].shape),
         inputs[0].type,
         tuple(outputs[0].shape),
+        dict(session.get_modelmeta().custom_metadata_map),
         session,
         inputs[0].name,
         outputs[0].name,

@@ -23,16 +23,17 @@ class Statistics:
         if verdict.latency is not None:
             self.latencies.append(verdict.latency)
 
-    def summary(self, dropped: int) -> dict[str, float | int | None]:
+    def summary(self, dropped: int, reopened: int) -> dict[str, float | int | None]:
         """Return the figures of the run.
 
         Args:
             dropped: Frames that were replaced by newer ones before they were judged.
+            reopened: How often the camera was lost and opened again.
 
         Returns:
-            ``parts``, ``pass``, ``fail``, ``review``, ``frames_dropped``, and ``latency_ms_p50``,
-            ``_p95``, ``_p99``: milliseconds from a frame's arrival to its verdict, over the latest
-            10,000 parts; None when no frame came.
+            ``parts``, ``pass``, ``fail``, ``review``, ``frames_dropped``, ``camera_reopened``, and
+            ``latency_ms_p50``, ``_p95``, ``_p99``: milliseconds from a frame's arrival to its
+            verdict, over the latest 10,000 parts; None when no frame came.
 
         """
         latencies = list(self.latencies)
@@ -40,6 +41,7 @@ class Statistics:
             "parts": self.outcomes.total(),
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
             "frames_dropped": dropped,
+            "camera_reopened": reopened,
             **{
                 f"latency_ms_p{percent}": round(1000 * percentile(latencies, percent), 2)
                 if latencies

@@ -33,6 +33,11 @@ class Opened:
         """Frames that were replaced by newer ones before they were judged."""
         return self.camera.dropped if isinstance(self.camera, NewestFrame) else 0
 
+    @property
+    def reopened(self) -> int:
+        """How often the camera was lost and opened again."""
+        return self.camera.reopened if isinstance(self.camera, NewestFrame) else 0
+
 
 @contextmanager
 def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from edgecls.bundle import Bundle, seal, writing
 from edgecls.errors import BundleError, ConfigError
-from parts import Made
+from parts import Made, write_manifest
 
 
 @pytest.fixture
@@ -20,11 +21,10 @@ def bundle(made: Made, tmp_path: Path) -> Path:
 
 
 def edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the manifest, as someone with an editor would."""
-    file = bundle / "manifest.json"
-    table = json.loads(file.read_text(encoding="utf-8"))
+    """Change the manifest, and its digest with it."""
+    table = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     change(table)
-    file.write_text(json.dumps(table), encoding="utf-8")
+    write_manifest(bundle, table)
 
 
 def test_an_unchanged_bundle_opens_and_its_manifest_survives_a_round_trip(bundle: Path) -> None:
@@ -38,7 +38,33 @@ def test_an_unchanged_bundle_opens_and_its_manifest_survives_a_round_trip(bundle
 def test_every_file_of_a_bundle_is_under_its_hash(bundle: Path) -> None:
     files = {f.relative_to(bundle).as_posix() for f in bundle.rglob("*") if f.is_file()}
 
-    assert set(Bundle.open(bundle).manifest.files) == files - {"manifest.json"}
+    own = {"manifest.json", "manifest.sha256"}
+    assert set(Bundle.open(bundle).manifest.files) == files - own
+
+
+def test_the_digest_can_be_checked_without_edgecls(bundle: Path) -> None:
+    subprocess.run(["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=bundle, check=True)
+
+
+def test_labels_that_were_swapped_by_hand_are_noticed(bundle: Path) -> None:
+    file = bundle / "manifest.json"
+    text = file.read_text(encoding="utf-8")
+    swapped = (
+        text.replace('"good"', '"?"').replace('"scratch"', '"good"').replace('"?"', '"scratch"')
+    )
+    file.write_text(swapped, encoding="utf-8")
+
+    with pytest.raises(BundleError, match=r"manifest.json: altered: its SHA-256 is"):
+        Bundle.open(bundle)
+
+
+def test_a_bundle_without_its_digest_was_not_copied_whole(bundle: Path) -> None:
+    (bundle / "manifest.sha256").unlink()
+
+    with pytest.raises(
+        BundleError, match=r"manifest.sha256: missing or empty; was the bundle copi"
+    ):
+        Bundle.open(bundle)
 
 
 @pytest.mark.parametrize("file", ["model.fp32.onnx", "golden/00.png", "report.html"])
@@ -66,6 +92,8 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
         (lambda t: t.update(color="red"), "color: unknown key; known keys are name, version, task"),
         (lambda t: t.pop("labels"), "manifest.json.labels: required and not given"),
         (lambda t: t.update(labels=["a", "a"]), "expected two or more, each once"),
+        (lambda t: t.update(variants=[]), "variants []; expected one or more, each once"),
+        (lambda t: t["variants"][0].update(tolerance=1e9), "tolerance 1e+09; expected above 0 and"),
         (lambda t: t.update(thresholds=[0.5]), "1 thresholds; multiclass has 0"),
         (
             lambda t: t["preprocessing"].update(interpolation="cubic"),
@@ -130,6 +158,16 @@ def test_a_failure_while_writing_leaves_the_old_bundle_and_nothing_else(bundle: 
 
     assert Bundle.open(bundle).digest == before
     assert [f.name for f in bundle.parent.iterdir()] == [bundle.name]
+
+
+def test_what_appears_at_the_target_while_writing_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "new.bundle"
+
+    with pytest.raises(BundleError, match="exists and is not a bundle"), writing(target):
+        target.mkdir()
+        (target / "dear.jpg").write_text("x", encoding="utf-8")
+
+    assert (target / "dear.jpg").is_file()
 
 
 def test_what_stands_at_the_target_is_not_replaced_unasked(bundle: Path, tmp_path: Path) -> None:

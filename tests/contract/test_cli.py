@@ -9,6 +9,7 @@ import pytest
 
 import edgecls
 from edgecls import cli, errors, plugins
+from parts import Made
 
 HEAVY = ("numpy", "torch", "cv2", "onnxruntime", "onnx", "timm", "PIL")
 
@@ -86,6 +87,25 @@ def test_a_missing_package_is_answered_with_the_pip_command(tmp_path: Path) -> N
     assert (
         done.stderr == "edgecls export: torch: not installed; run: pip install 'edgecls[export]'\n"
     )
+
+
+@pytest.mark.parametrize(("command", "extra"), [("export", "export"), ("demo", "demo")])
+def test_the_pip_command_brings_what_the_command_needs(command: str, extra: str) -> None:
+    assert cli.COMMANDS[command][1] == extra
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_in_one_line(made: Made) -> None:
+    command = [sys.executable, "-m", "edgecls", "show", str(made.path)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 5
+    assert done.stderr.splitlines()[0] == "edgecls show: [Errno 28] No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+def test_the_readme_has_no_unfilled_place() -> None:
+    assert "@@" not in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_drawing_of_the_error_tree_is_the_tree() -> None:

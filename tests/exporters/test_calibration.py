@@ -4,25 +4,28 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from edgecls.errors import ExportError
 from edgecls_exporters.calibration import Split, split
-from edgecls_runtime.images import Labelled
+from edgecls_runtime.images import Labelled, read_image
 
 
 def files(folder: Path, counts: dict[str | None, int]) -> list[Labelled]:
-    """Write files of distinct content, so many of each label."""
-    data = []
+    """Write pictures that differ from each other, so many of each label."""
+    data, shade = [], 0
     for label, count in counts.items():
         (folder / (label or ".")).mkdir(parents=True, exist_ok=True)
         for i in range(count):
             path = folder / (label or ".") / f"{i:03}.png"
-            path.write_text(f"{label} {i}")
+            shade += 1
+            Image.new("RGB", (2, 2), (shade % 256, shade // 256, 0)).save(path)
             data.append(Labelled(path, label))
     return data
 
 
-def contents(items: list[Labelled]) -> set[str]:
-    return {item.path.read_text() for item in items}
+def contents(items: list[Labelled]) -> set[bytes]:
+    return {read_image(item.path).tobytes() for item in items}
 
 
 def shares(items: list[Labelled]) -> dict[str | None, int]:
@@ -40,12 +43,13 @@ def test_no_image_both_calibrates_and_measures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_copy_under_another_name_or_label_is_the_same_image(tmp_path: Path, seed: int) -> None:
+def test_a_copy_in_another_format_is_the_same_image(tmp_path: Path, seed: int) -> None:
     data = files(tmp_path, {"good": 20, "scratch": 20})
     for i, item in enumerate(data[::2]):
-        copy = tmp_path / "scratch" / f"copy{i}.jpg"
-        copy.write_bytes(item.path.read_bytes())
-        data.append(Labelled(copy, "scratch"))
+        copy = tmp_path / str(item.label) / f"copy{i}.bmp"
+        with Image.open(item.path) as picture:
+            picture.save(copy)
+        data.append(Labelled(copy, item.label))
 
     found = split(data, 20, 1000, seed)
 
@@ -89,11 +93,17 @@ def test_a_flat_folder_is_split_and_has_no_labels(tmp_path: Path) -> None:
     found = split(files(tmp_path, {None: 30}), 10, 1000, seed=0)
 
     assert (len(found.calibrate), len(found.measure)) == (10, 20)
-    assert not found.labelled
+    assert {item.label for item in found.calibrate + found.measure} == {None}
 
 
-def test_a_labelled_folder_is_known_as_one(tmp_path: Path) -> None:
-    assert split(files(tmp_path, {"good": 2, "scratch": 2}), 1, 1000, seed=0).labelled
+def test_one_picture_under_two_labels_is_refused_and_both_are_named(tmp_path: Path) -> None:
+    data = files(tmp_path, {"good": 2, "scratch": 1})
+    data[2].path.write_bytes(data[0].path.read_bytes())
+
+    with pytest.raises(
+        ExportError, match=r"scratch/000.png: the same picture as .*good/000.png, u"
+    ):
+        split(data, 1, 1000, seed=0)
 
 
 @pytest.mark.parametrize(("images", "calibrated"), [(1, 0), (2, 1), (3, 1), (9, 4), (300, 128)])
@@ -107,4 +117,4 @@ def test_calibration_takes_at_most_half_of_what_there_is(
 
 
 def test_without_data_there_is_nothing_to_split() -> None:
-    assert split([], 128, 1000, seed=0) == Split([], [], 0, labelled=False)
+    assert split([], 128, 1000, seed=0) == Split([], [], 0)

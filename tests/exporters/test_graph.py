@@ -243,7 +243,7 @@ def test_the_file_says_what_it_is_without_this_sdk(
     convolutional: tuple[Original, ModelProto], tmp_path: Path
 ) -> None:
     original, model = convolutional
-    describe(model, ("good", "Kratzer ü", "dent"), Task.MULTICLASS, original.preprocessing)
+    describe(model, ("good", "Kratzer ü", "dent"), Task.MULTICLASS, (), original.preprocessing)
     onnx.save(model, tmp_path / "model.onnx")
 
     runner = ort.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
@@ -253,6 +253,7 @@ def test_the_file_says_what_it_is_without_this_sdk(
     expected = torch.softmax(logits(original, images), dim=1).numpy()
     assert json.loads(said["labels"]) == ["good", "Kratzer ü", "dent"]
     assert said["task"] == "multiclass"
+    assert json.loads(said["thresholds"]) == []
     assert said["input"] == "uint8 RGB (n, 16, 20, 3); normalisation is in the graph"
     assert said["preprocessing"] == (
         "shortest to 16x20 px, Pillow bilinear with antialias, centre crop 16x20 px"

@@ -13,7 +13,7 @@ from edgecls.bundle import Bundle, seal
 from edgecls.errors import BundleError, ConfigError, ProviderError
 from edgecls_runtime import Classifier, golden, read_image
 from edgecls_runtime.providers import Provider
-from parts import Made
+from parts import Made, write_manifest
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8"])
@@ -74,10 +74,11 @@ def test_a_model_that_does_not_fit_its_manifest_is_refused(made: Made, tmp_path:
     for key, value, message in (
         ("size", [32, 32], "preprocessing makes uint8 (n, 32, 32, 3); export it again"),
         ("labels", ["good", "scratch", "dent"], "the manifest has 3 labels; export it again"),
+        ("labels", ["scratch", "good"], "has other labels than the manifest; export it again"),
     ):
         changed = json.loads(json.dumps(table))
         (changed["preprocessing"] if key == "size" else changed)[key] = value
-        (bundle / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
+        write_manifest(bundle, changed)
 
         with pytest.raises(BundleError, match=re.escape(message)):
             Classifier(bundle)

@@ -70,6 +70,17 @@ def test_a_good_label_that_the_bundle_lacks_is_refused_by_name() -> None:
         Rule(("okay",)).check(LABELS)
 
 
+def test_a_text_in_place_of_a_list_is_refused_for_its_parts_would_count_as_good() -> None:
+    with pytest.raises(ConfigError, match="'not_defective' is one text; expected a list of labels"):
+        Rule("not_defective")  # type: ignore[arg-type]
+
+
+def test_a_multilabel_part_without_any_label_is_no_pass_where_a_good_one_is_wanted() -> None:
+    verdict = Rule(("ok",), min_score=0.0)(labelled(0.1, 0.2, 0.0))
+
+    assert verdict.outcome is Outcome.REVIEW
+
+
 def test_a_limit_outside_of_scores_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"rule.min_score: 90; expected a score from 0 to 1"):
         Rule(("ok",), min_score=90)

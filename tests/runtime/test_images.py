@@ -1,6 +1,8 @@
 """Reading image files, specified: Pillow's pixels, upright, or an error that names the file."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,25 @@ def test_what_is_missing_empty_or_text_is_named(tmp_path: Path) -> None:
         read_image(tmp_path / "text.jpg")
     with pytest.raises(ImageError, match="Is a directory"):
         read_image(tmp_path)
+
+
+def test_a_transparent_tiff_is_refused_rather_than_seen_in_other_colours(tmp_path: Path) -> None:
+    rgba = RANDOM.integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    path = saved(tmp_path, Image.fromarray(rgba), "clear.tiff")
+
+    with pytest.raises(
+        ImageError, match="clear.tiff: a TIFF with transparency; save it without, or"
+    ):
+        read_image(path)
+
+
+def test_an_image_too_large_to_decode_is_named_like_any_other(tmp_path: Path) -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+
+    with pytest.raises(ImageError, match="huge.png: not an image, or a damaged one"):
+        read_image(tmp_path / "huge.png")
 
 
 def test_a_data_folder_is_read_by_label_sorted_and_without_hidden_files(tmp_path: Path) -> None:

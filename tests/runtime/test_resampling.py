@@ -1,7 +1,6 @@
 """The resize, specified: Pillow's own bytes, for every filter, shape and crop."""
 
 import numpy as np
-import PIL
 import pytest
 from PIL import Image
 
@@ -16,11 +15,6 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-
-pytestmark = pytest.mark.skipif(
-    int(PIL.__version__.partition(".")[0]) < 13,
-    reason="Pillow before 13 orders its passes otherwise",
-)
 
 
 @pytest.mark.parametrize("interpolation", list(Interpolation))

@@ -15,6 +15,7 @@ from edgecls import cli
 from edgecls.errors import EdgeclsError, ExportError
 from edgecls.verdict import Outcome
 from edgecls_exporters.demo import contact_sheet, solar_cells, training
+from edgecls_runtime.commands import count
 
 STATION = """\
 format = 1
@@ -26,7 +27,7 @@ path = "line"
 
 [rule]
 good = ["good"]
-min_score = 0.7
+min_score = 0.8
 min_margin = 0.2
 
 [journal]
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", metavar="DIR", type=Path, default=Path("demo"), help="new folder (default: demo)"
     )
-    parser.add_argument("--epochs", type=int, default=training.EPOCHS, help="of training")
+    parser.add_argument("--epochs", type=count, default=training.EPOCHS, help="of training")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ returns the nn.Module). Labels come from --labels, from the checkpoint, or from 
 """
 
 import argparse
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -65,12 +66,15 @@ def _configure_preprocessing(group: Any) -> None:  # noqa: ANN401 - argparse kee
 
 def run(arguments: argparse.Namespace) -> int:
     """Export and print the proof."""
-    sys.path.insert(0, str(Path.cwd()))  # where package.module:factory is looked for
+    # Being asked to stop is Ctrl-C by another name: nothing half-written may stay behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     precisions = {
         "auto": None,
         Precision.FP32: (Precision.FP32,),
         Precision.INT8: (Precision.FP32, Precision.INT8),
     }
+    if arguments.seed < 0:
+        raise ConfigError(f"--seed: {arguments.seed}; expected 0 or more")
     if not arguments.max_drop >= 0:
         raise ConfigError(f"--max-drop: {arguments.max_drop:g}; expected 0 or more points")
     report = export(

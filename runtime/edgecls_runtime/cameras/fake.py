@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecls.errors import CameraTimeout, DeviceError
+from edgecls.errors import CameraTimeout, ConfigError, DeviceError
 from edgecls.frame import Frame
 
 Event = NDArray[np.uint8] | DeviceError
@@ -56,6 +56,8 @@ def open(
         rate_hz: Frames a second, delivered whether read or not; 0 delivers at each read.
 
     """
+    if height_px < 1 or width_px < 1 or not rate_hz >= 0:
+        raise ConfigError("camera: expected sizes of 1 px or more and a rate of 0 or more")
     card = np.full((height_px, width_px, 3), 128, np.uint8)
     period = 1 / rate_hz if rate_hz else 0.0
     return FakeCamera([card] * frames, live=rate_hz > 0, period=period)

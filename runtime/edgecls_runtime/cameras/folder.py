@@ -3,7 +3,9 @@
 Each file is a part, named by its path in the folder; a file that is no image is a part to review.
 """
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgecls.errors import CameraError, EndOfStream, ImageError
@@ -30,11 +32,12 @@ class FolderCamera:
 
         """
         for number, file in self._files:
-            part = file.relative_to(self._folder).as_posix()
+            # A name that is not UTF-8 must not stop a journal that is.
+            part = _readable(file.relative_to(self._folder).as_posix())
             try:
                 image = read_image(file)
             except ImageError as error:
-                raise ImageError(str(error), part) from error
+                raise ImageError(_readable(str(error)), part) from error
             return Frame(image, number, time.monotonic(), f"folder {self._folder}", part)
         raise EndOfStream(f"folder {self._folder}: every file was read")
 
@@ -54,11 +57,25 @@ def open(*, path: Path) -> FolderCamera:
     """
     if not path.is_dir():
         raise CameraError(f"folder {path}: no such folder; expected a folder of images")
-    files = [f for f in sorted(path.rglob("*")) if f.is_file() and not _hidden(f, path)]
+    files = sorted(_files(path, set()))
     if not files:
         raise CameraError(f"folder {path}: no files in it; expected images")
     return FolderCamera(path, files)
 
 
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(name.startswith(".") for name in file.relative_to(folder).parts)
+def _files(folder: Path, visited: set[Path]) -> Iterator[Path]:
+    """Yield files, through links too, but no folder twice: a link may lead back up."""
+    if folder.resolve() in visited:
+        return
+    visited.add(folder.resolve())
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _files(entry, visited)
+        elif entry.is_file():
+            yield entry
+
+
+def _readable(text: str) -> str:
+    return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             for verdict in opened.station.run(lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
         finally:  # a full disk ends the run; what was judged before is still worth knowing
-            summary = statistics.summary(opened.dropped)
+            summary = statistics.summary(opened.dropped, opened.reopened)
             line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
             sys.stdout.write(line + "\n")
     return 130 if signal.SIGINT in received else 0
@@ -139,5 +139,6 @@ def _line(summary: dict[str, float | int | None]) -> str:
         )
     return (
         f"{summary['parts']} parts: {summary['pass']} PASS, {summary['fail']} FAIL, "
-        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped; {latency}"
+        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped, "
+        f"camera reopened {summary['camera_reopened']} times; {latency}"
     )

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from edgecls.errors import OutputError
 from edgecls.verdict import Outcome, Verdict
 
 COLOURS = {Outcome.PASS: "\033[32m", Outcome.FAIL: "\033[31m", Outcome.REVIEW: "\033[33m"}
@@ -18,10 +19,18 @@ class TerminalOutput:
         self._coloured = sys.stdout.isatty() and not as_json
 
     def send(self, verdict: Verdict) -> None:
-        """Write the line of one verdict."""
+        """Write the line of one verdict.
+
+        Raises:
+            OutputError: stdout is closed or full.
+
+        """
         line = json.dumps(_table(verdict)) if self._as_json else self._line(verdict)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except OSError as error:  # the reader of a pipe is gone, or a disk is full
+            raise OutputError(f"terminal output: {error}; nobody is told any more") from error
 
     def close(self) -> None:
         """Do nothing; stdout is not ours to close."""

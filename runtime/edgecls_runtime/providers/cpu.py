@@ -1,6 +1,9 @@
 """The processor itself, x86 or ARM: in every onnxruntime package, runs every variant."""
 
+from edgecls.errors import ConfigError
 from edgecls_runtime.providers import Provider
+
+MOST_THREADS = 1024
 
 
 def open(*, threads: int = 0, spinning: bool = False) -> Provider:
@@ -12,6 +15,8 @@ def open(*, threads: int = 0, spinning: bool = False) -> Provider:
             station that waits for its camera then burns every core it has.
 
     """
+    if not 0 <= threads <= MOST_THREADS:
+        raise ConfigError(f"cpu: threads {threads}; expected 0 to {MOST_THREADS}")
     return Provider(
         "CPUExecutionProvider",
         threads=threads,
