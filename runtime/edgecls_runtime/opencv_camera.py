@@ -71,6 +71,7 @@ class OpenCVCamera:
 
     def close(self) -> None:
         """Release the capture."""
+        self._promised = 0
         self._capture.release()
 
     def _silence(self, waited: float) -> CameraError | ImageError:

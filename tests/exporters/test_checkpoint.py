@@ -269,3 +269,17 @@ def test_labels_that_a_task_cannot_have_are_refused(
         check_task(task, labels)
 
     assert str(refused.value).startswith(expected)
+
+
+@pytest.mark.parametrize("source", ["timm:efficientnet_lite0", "timm:resnet18"])
+def test_a_relative_of_the_model_that_was_trained_is_refused(source: str) -> None:
+    weights = Weights(Path("bolt.pth"), {}, None, "tf_efficientnet_lite0")
+    name = source.removeprefix("timm:")
+
+    with pytest.raises(ExportError) as caught:
+        opened(source, weights=weights)
+
+    assert str(caught.value) == (
+        f"bolt.pth: trained as tf_efficientnet_lite0; SOURCE names {name}; "
+        f"give tf_efficientnet_lite0"
+    )

@@ -256,7 +256,7 @@ def test_the_page_shows_the_table_the_recalls_and_where_the_model_comes_from(mad
 def test_every_file_of_a_bundle_is_sealed_and_none_is_left_over(made: Made) -> None:
     files = {file.relative_to(made.path).as_posix() for file in made.path.rglob("*.*")}
 
-    assert files == {*Bundle.open(made.path).manifest.files, "manifest.json"}
+    assert files == {*Bundle.open(made.path).manifest.files, "manifest.json", "manifest.sha256"}
     assert {"model.fp32.onnx", "model.int8.onnx", "report.json", "report.html"} <= files
 
 
@@ -355,7 +355,7 @@ def test_int8_without_images_to_calibrate_on_is_refused_when_it_was_asked_for(
     with pytest.raises(ExportError) as refused:
         export(job)
 
-    assert str(refused.value) == "int8: needs images to calibrate on; give --data DIR"
+    assert str(refused.value) == "int8: needs images to calibrate and to measure; give --data DIR"
 
 
 def test_without_data_a_bundle_holds_fp32_and_golden_samples_that_were_made_up(
@@ -445,11 +445,11 @@ def test_broken_files_are_named_skipped_and_counted_and_odd_photos_agree_with_py
         f"{broken}/notes.txt: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP",
         f"{broken}/radiance.hdr: Pillow cannot read it; expected JPEG, PNG, TIFF, BMP",
     )
-    assert report.duplicates == 1
-    assert report.calibrated + report.rows[0].images == 12 + 14
+    assert report.duplicates == 2  # the twin, and the grey photo with transparency
+    assert report.calibrated + report.rows[0].images == 12 + 13
     assert report.rows[1].agreement == 1.0
     assert report.rows[1].largest_difference < 1e-5
-    assert "1 duplicates and 4 unreadable files left out" in report.text()
+    assert "2 duplicates and 4 unreadable files left out" in report.text()
 
 
 def test_a_folder_without_any_image_is_refused(exporting: Exporting, tmp_path: Path) -> None:
@@ -485,6 +485,29 @@ def test_a_labels_file_that_cannot_be_right_is_refused(
         export(exporting())
 
     assert str(refused.value).removeprefix(f"{tmp_path}/labels.txt: ") == expected
+
+
+def test_labels_in_another_order_than_the_checkpoint_s_are_refused(
+    exporting: Exporting, checkpoint: tuple[Path, Path], tmp_path: Path
+) -> None:
+    state = torch.load(checkpoint[1], weights_only=True)
+    torch.save({"state_dict": state, "labels": ["scratch", "good"]}, tmp_path / "named.pth")
+
+    with pytest.raises(ExportError) as refused:
+        export(exporting(weights=tmp_path / "named.pth"))
+
+    assert str(refused.value).endswith(
+        "labels.txt: line 1 is 'good'; the checkpoint has 'scratch' there; "
+        "expected the order of the logits"
+    )
+
+
+def test_fp32_alone_calibrates_nothing_and_measures_every_image(
+    exporting: Exporting, few: Path
+) -> None:
+    report = export(exporting(data=few, precisions=(Precision.FP32,)))
+
+    assert (report.calibrated, report.rows[0].images) == (0, 12)
 
 
 def test_a_labels_file_that_is_missing_is_refused(exporting: Exporting, tmp_path: Path) -> None:
@@ -531,7 +554,7 @@ def test_a_data_folder_that_is_missing_is_refused(exporting: Exporting, tmp_path
 def test_thresholds_that_the_task_cannot_have_are_refused(
     exporting: Exporting, task: Task, thresholds: tuple[float, ...], expected: str
 ) -> None:
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ConfigError) as refused:
         export(exporting(task=task, thresholds=thresholds))
 
     assert str(refused.value) == f"--threshold: {expected}"

@@ -317,3 +317,10 @@ def test_half_precision_weights_are_taken(tmp_path: Path, state: State) -> None:
 
     assert model.state_dict()["0.weight"].dtype == torch.float32
     assert torch.allclose(model.state_dict()["0.weight"], state["0.weight"], atol=1e-3)
+
+
+@pytest.mark.parametrize("key", ["architecture", "arch"])
+def test_what_the_file_was_trained_as_is_read(tmp_path: Path, key: str) -> None:
+    torch.save({key: "resnet18", "state_dict": {"w": torch.ones(1)}}, tmp_path / "a.pth")
+
+    assert read_weights(tmp_path / "a.pth").architecture == "resnet18"

@@ -1,5 +1,7 @@
 """Cameras, specified: one page that every kind keeps, then what each says when it cannot."""
 
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -163,6 +165,65 @@ def test_a_video_ends_after_its_last_frame(tmp_path: Path) -> None:
             camera.read(WAIT_S)
 
     assert str(raised.value) == f"video {file}: at its end; 2 frames delivered before"
+
+
+def test_a_video_with_damaged_frames_says_so_once_before_it_ends(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "line.avi", 20)
+    raw = file.read_bytes()
+    file.write_bytes(raw[: len(raw) // 2])
+    told: list[str] = []
+    with cameras.open_camera("video", path=str(file)) as camera, pytest.raises(EndOfStream):
+        while True:
+            try:
+                camera.read(WAIT_S)
+            except ImageError as error:
+                told.append(str(error))
+
+    (message,) = told
+    assert re.fullmatch(
+        rf"video {file}: \d+ of 20 frames could not be read; is it damaged\?", message
+    )
+
+
+def test_linked_folders_are_looked_into_and_none_twice(tmp_path: Path) -> None:
+    folder_of(2, tmp_path / "elsewhere")
+    (tmp_path / "line").mkdir()
+    (tmp_path / "line" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "up").symlink_to(tmp_path / "line")
+    seen: list[str | None] = []
+
+    with (
+        cameras.open_camera("folder", path=str(tmp_path / "line")) as camera,
+        pytest.raises(EndOfStream),
+    ):
+        read_on(camera, lambda frame: seen.append(frame.part))
+
+    assert seen == ["link/0.png", "link/1.png"]
+
+
+def test_a_file_name_that_is_not_utf8_becomes_a_part_that_any_journal_takes(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", RED)
+    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+
+    with cameras.open_camera("folder", path=str(tmp_path)) as camera:
+        part = camera.read(WAIT_S).part
+
+    assert part == "caf\\xe9.png"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"kind": "http", "url": "http://127.0.0.1:9", "timeout_ms": 0}, "expected 1 to 600000"),
+        ({"kind": "fake", "height_px": -1}, "expected sizes of 1 px or more"),
+    ],
+    ids=["no time", "no height"],
+)
+def test_a_value_that_no_driver_takes_is_an_error_of_the_table(
+    table: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        cameras.open_table(table)
 
 
 def test_parts_of_a_folder_are_named_by_their_path_and_come_in_its_order(tmp_path: Path) -> None:

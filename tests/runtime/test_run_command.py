@@ -182,6 +182,20 @@ def test_frames_ends_the_run_after_so_many_parts(made: Made, parts: Path) -> Non
     assert done.stdout.splitlines()[-1].startswith("2 parts: 1 PASS, 0 FAIL, 1 REVIEW;")
 
 
+def test_a_reader_that_goes_away_ends_the_run_with_an_error(made: Made, parts: Path) -> None:
+    command = [sys.executable, "-m", "edgecls", "run", *map(str, flags(made, parts))]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert process.returncode == 5
+    assert said.startswith("edgecls run: terminal output: [Errno 32] Broken pipe; nobody is told")
+    assert "Traceback" not in said
+
+
 def test_every_verdict_is_in_the_journal_when_the_run_is_over(
     made: Made, parts: Path, tmp_path: Path
 ) -> None:

@@ -25,7 +25,8 @@ def open(
         cv2.CAP_PROP_FRAME_HEIGHT: height_px,
         cv2.CAP_PROP_FPS: rate_hz,
     }
-    capture = cv2.VideoCapture(int(device) if device.isdecimal() else device, cv2.CAP_V4L2)
+    is_index = device.isdecimal() and len(device) < 10  # more digits than any index can have
+    capture = cv2.VideoCapture(int(device) if is_index else device, cv2.CAP_V4L2)
     for key, value in wanted.items():
         if value:
             capture.set(key, value)

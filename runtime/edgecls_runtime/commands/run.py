@@ -14,7 +14,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -63,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         finally:  # a full disk ends the run; what was judged before is still worth knowing
             summary = statistics.summary(opened.dropped, opened.reopened)
             line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
-            sys.stdout.write(line + "\n")
+            with suppress(OSError):  # stdout may be what failed
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
     return 130 if signal.SIGINT in received else 0
 
 
@@ -137,8 +139,11 @@ def _line(summary: dict[str, float | int | None]) -> str:
         latency = "frame to verdict p50 {} p95 {} p99 {} ms".format(
             *(summary[f"latency_ms_p{percent}"] for percent in (50, 95, 99))
         )
+    reopened = ""
+    if summary["camera_reopened"]:
+        reopened = f"camera reopened {summary['camera_reopened']} times; "
     return (
         f"{summary['parts']} parts: {summary['pass']} PASS, {summary['fail']} FAIL, "
-        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped, "
-        f"camera reopened {summary['camera_reopened']} times; {latency}"
+        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped; "
+        f"{reopened}{latency}"
     )
