@@ -29,7 +29,7 @@ from edgecls_exporters.transforms import open_upright
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import Labelled, find_labelled, read_image
-from parts import LABELS, PREPROCESSING, SIZE, Made, part_image
+from parts import LABELS, LOUD, PREPROCESSING, SIZE, Made, part_image
 
 TOGETHER = "do --labels and the checkpoint belong together?"
 Exporting = Callable[..., Job]
@@ -38,6 +38,7 @@ NETWORKS = """
 import torch
 from torch import nn
 from small_network import network
+from loud_network import network as loud
 
 def one_logit():
     model = network()
@@ -51,19 +52,6 @@ class Otherwise(nn.Sequential):
 
 def otherwise():
     return Otherwise(*network())
-
-class Loud(nn.Sequential):
-    # One feature is so loud that 8 bits have no room for the others; the head does not hear it.
-    def forward(self, image):
-        features = image
-        for layer in list(self)[:-1]:
-            features = layer(features)
-        loud = torch.cat([features, 10000 * features.sum(1, keepdim=True) + 10000], 1)
-        weight = nn.functional.pad(self[-1].weight, (0, 1))
-        return nn.functional.linear(loud, weight, self[-1].bias)
-
-def loud():
-    return Loud(*network())
 """
 
 
@@ -74,6 +62,7 @@ def exporting(
     """Return how to make a job: the small network to ``out/disc.bundle``, with changes."""
     module, weights = checkpoint
     (tmp_path / "networks.py").write_text(NETWORKS, encoding="utf-8")
+    (tmp_path / "loud_network.py").write_text(LOUD, encoding="utf-8")
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(LABELS), encoding="utf-8")
     monkeypatch.syspath_prepend(str(module.parent))
