@@ -10,6 +10,7 @@ import numpy as np
 
 from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
 from edgecls.frame import Frame
+from edgecls_runtime.backlog import Backlog
 
 LONGEST_MS = 600_000
 OPTIONS_KEY = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -41,12 +42,13 @@ class OpenCVCamera:
         self._capture = capture
         self._name = name
         self._count = 0
+        self._backlog = Backlog()
         # What a file's header promises; 0 where it says nothing. Frames that cannot be decoded are
         # passed over without a word, and a part without a verdict must not go unnoticed.
         self._promised = 0 if live else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def read(self, timeout: float) -> Frame:  # noqa: ARG002 - OpenCV's was set when opening
-        """Return the next frame, converted to RGB.
+        """Return the next frame, converted to RGB; of a live camera none that was held back.
 
         Raises:
             EndOfStream: The file is at its end.
@@ -54,6 +56,21 @@ class OpenCVCamera:
             CameraError: The camera is gone.
 
         """
+        image, waited = self._next()
+        while self.live and self._backlog.holds(waited):
+            image, waited = self._next()
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        frame = Frame(np.asarray(rgb, np.uint8), self._count, time.monotonic(), self._name)
+        self._count += 1
+        return frame
+
+    def close(self) -> None:
+        """Release the capture."""
+        self._promised = 0
+        self._capture.release()
+
+    def _next(self) -> tuple[cv2.typing.MatLike, float]:
+        """Return the next image as OpenCV gives it, and the seconds it took to come."""
         started = time.monotonic()
         try:
             arrived, image = self._capture.read()
@@ -64,15 +81,7 @@ class OpenCVCamera:
         # the silence (seen: a frame of a frozen RTSP camera, 5 s old, that looked like a new one).
         if not arrived or waited >= self._timeout:
             raise self._silence(waited)
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        frame = Frame(np.asarray(rgb, np.uint8), self._count, time.monotonic(), self._name)
-        self._count += 1
-        return frame
-
-    def close(self) -> None:
-        """Release the capture."""
-        self._promised = 0
-        self._capture.release()
+        return image, waited
 
     def _silence(self, waited: float) -> CameraError | ImageError:
         delivered = f"{self._count} frames delivered before"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -424,6 +425,25 @@ def test_what_a_frozen_rtsp_camera_leaves_in_the_decoder_is_not_given_as_a_new_f
             read_on(camera, lambda frame: late.append(frame.captured_at - frozen_at))
 
     assert max(late, default=0.0) < 1
+
+
+def test_a_frozen_rtsp_camera_that_is_then_switched_off_gives_no_old_frame() -> None:
+    if not can_serve_rtsp():
+        pytest.skip(RTSP_MISSING)
+    late = []
+    with rtsp_server() as server, closing(rtsp.open(url=server.url, timeout_ms=8000)) as camera:
+        for _ in range(10):
+            camera.read(WAIT_S)
+        server.freeze()
+        frozen_at = time.monotonic()
+        off = threading.Timer(1.0, server.process.kill)
+        off.start()
+
+        with pytest.raises(CameraError, match="of silence"):
+            read_on(camera, lambda frame: late.append(frame.captured_at - frozen_at))
+        off.join()
+
+    assert max(late, default=0.0) < 0.5
 
 
 def test_an_rtsp_camera_leaves_no_frame_of_a_later_video_unread(
