@@ -44,7 +44,6 @@ class Precision(StrEnum):
     """Number format of the weights, and of the activations where the kernels allow it."""
 
     FP32 = "fp32"
-    FP16 = "fp16"
     INT8 = "int8"
 
 

@@ -165,7 +165,9 @@ def _check_golden(samples: tuple[Sample, ...]) -> None:
     """Raise ParityError where fp32 is not the original: without data nothing else would tell."""
     for sample in samples:
         found = np.array(sample.variants[Precision.FP32]) - np.array(sample.reference)
-        if not np.abs(found).max() <= FP32_DIFFERENCE:
+        if not np.isfinite(found).all():
+            raise ParityError("fp32: answers with scores that are not numbers; are the weights?")
+        if np.abs(found).max() > FP32_DIFFERENCE:
             raise ParityError(
                 f"fp32: a score differs by {np.abs(found).max():.3f} from the original's on a "
                 f"golden image; expected at most {FP32_DIFFERENCE:g}; no bundle was written"

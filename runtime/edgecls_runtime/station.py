@@ -91,8 +91,8 @@ class Station:
             return Verdict(Outcome.REVIEW, reason)
         try:
             return self.judge(self.classify(frame))
-        except (ProviderError, ValueError) as error:
-            return Verdict(Outcome.REVIEW, str(error))
+        except (ProviderError, ValueError, MemoryError) as error:
+            return Verdict(Outcome.REVIEW, str(error) or "not enough memory")
 
     def _review(self, reason: str, part: str) -> Verdict:
         return Verdict(Outcome.REVIEW, reason, part=part, decided_at=time.monotonic())

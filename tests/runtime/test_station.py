@@ -185,8 +185,12 @@ def test_a_stale_frame_is_reviewed_with_its_age_and_is_not_classified() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [ProviderError("cpu: the engine failed"), ValueError("image: expected three channels")],
-    ids=["engine", "image"],
+    [
+        ProviderError("cpu: the engine failed"),
+        ValueError("image: expected three channels"),
+        MemoryError("12 GB for one image"),
+    ],
+    ids=["engine", "image", "memory"],
 )
 def test_a_part_that_cannot_be_classified_is_reviewed_and_the_next_is_judged(
     fault: Exception,
