@@ -38,23 +38,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(key, value)
     if sys.stdout is None:  # closed by who started us; there is nobody to tell
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for the rest of the process
+    code, fault = _guarded(argv)
     try:
-        code = _run(argv)
         sys.stdout.flush()  # here, where a full disk can still be reported
-    except EdgeclsError as error:
-        sys.stderr.write(f"edgecls {argv[0]}: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write(f"edgecls {argv[0]}: interrupted\n")
-        return 130
-    except BrokenPipeError:
-        # The reader of our output is gone, as with `| head`; keep the interpreter's exit quiet.
+    except OSError as error:
+        # Nothing more can be written there; the interpreter must not try again as it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:  # a full disk, a folder that cannot be written
-        sys.stderr.write(f"edgecls {argv[0]}: {error}\n")
-        return DeviceError.exit_code
+        if not code and not isinstance(error, BrokenPipeError):
+            code, fault = DeviceError.exit_code, str(error)
+    if fault:
+        sys.stderr.write(f"edgecls {argv[0]}: {fault}\n")
     return code
+
+
+def _guarded(argv: Sequence[str]) -> tuple[int, str]:
+    """Run one command; return its exit code and what went wrong."""
+    try:
+        return _run(argv), ""
+    except EdgeclsError as error:
+        return error.exit_code, str(error)
+    except KeyboardInterrupt:
+        return 130, "interrupted"
+    except BrokenPipeError:
+        return 0, ""  # the reader of our output has seen enough, as with `| head`
+    except OSError as error:  # a full disk, a folder that cannot be written
+        return DeviceError.exit_code, str(error)
 
 
 def _run(argv: Sequence[str]) -> int:
