@@ -44,6 +44,7 @@ class Precision(StrEnum):
     """Number format of the weights, and of the activations where the kernels allow it."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
 
 
@@ -99,6 +100,8 @@ class Variant:
         file: Name of the ONNX file in the bundle.
         precision: Number format.
         target: Family of kernels whose arithmetic it was made for; ``any`` runs right everywhere.
+        providers: ONNX Runtime's names of the providers it was made for; empty is any.
+        machines: Processors it was made for, as ``platform.machine()`` names them; empty is any.
         input: What the first tensor holds.
         size_bytes: Size of the file.
         tolerance: Largest difference of a score, 0..1, that a golden sample may show on a device.
@@ -116,6 +119,8 @@ class Variant:
     tolerance: float
     agreement: float | None = None
     accuracy: float | None = None
+    providers: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a tolerance that would let any answer through."""

@@ -61,6 +61,25 @@ def mcnemar(a_right: NDArray[np.bool_], b_right: NDArray[np.bool_]) -> float:
     return min(1.0, float(2 * tail / 2**n))
 
 
+def paired_drop(
+    a_right: NDArray[np.bool_], b_right: NDArray[np.bool_], z: float = 1.96
+) -> tuple[float, float]:
+    """Return the interval that holds accuracy(a) - accuracy(b), -1..1, with 95 % confidence.
+
+    Both answered the same images, so only those where just one is right count.
+
+    Source:
+        D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of
+        binomial proportions based on paired data", J. Educ. Behav. Stat. 37 (2012), 479-488.
+    """
+    total = len(a_right) + 2
+    only_a = (int((a_right & ~b_right).sum()) + 1) / total
+    only_b = (int((b_right & ~a_right).sum()) + 1) / total
+    drop = only_a - only_b
+    half = z * math.sqrt((only_a + only_b - drop * drop) / total)
+    return max(-1.0, drop - half), min(1.0, drop + half)
+
+
 def percentile(seconds: list[float], percent: float) -> float:
     """Return a percentile of durations, in their unit; NaN without any."""
     return float(np.percentile(seconds, percent)) if seconds else math.nan

@@ -21,7 +21,7 @@ from edgecls.errors import ExportError, ParityError
 from edgecls.manifest import Input, Manifest, Precision, Variant
 from edgecls.prediction import Task
 from edgecls.progress import step
-from edgecls_exporters import golden, proof, report
+from edgecls_exporters import golden, ledger, page, proof
 from edgecls_exporters.graph import describe, export_graph
 from edgecls_exporters.inputs import Inputs, Job, read
 from edgecls_exporters.quantization import quantize
@@ -72,7 +72,8 @@ def export(job: Job) -> Report:
         result = _report(job, inputs, rows, left_out)
         # Sealed before the page is written too: the page shows the golden files of the manifest.
         manifest = bundle.seal(folder, _manifest(job, inputs, _preferred(kept, rows, speeds)))
-        report.write(folder, result, manifest)
+        (folder / "report.json").write_text(result.to_json(), encoding="utf-8")
+        (folder / "report.html").write_text(page.render(result, manifest), encoding="utf-8")
         bundle.seal(folder, manifest)
     return result
 
@@ -106,19 +107,21 @@ def _classifiers(folder: Path, variants: list[Variant]) -> list[Classifier]:
 def _prove(
     job: Job,
     inputs: Inputs,
-    reference: proof.Answers | None,
+    reference: ledger.Answers | None,
     classifiers: list[Classifier],
-) -> tuple[list[proof.Row], dict[str, str]]:
+) -> tuple[list[ledger.Row], dict[str, str]]:
     """Measure every variant; return the table, and why a variant is left out, by its name."""
     if reference is None:
         return [], {}
     data, labels = inputs.images.measure, inputs.labels
-    rows = [proof.row(reference, reference, data, labels)]
+    truth = ledger.known([item.label for item in data], labels, ())
+    rows = [ledger.row(reference, reference, None, truth)]
     left_out = {}
     for classifier in classifiers:
         answers = proof.variant_answers(classifier, data)
         line = replace(
-            proof.row(answers, reference, data, labels), size_bytes=classifier.variant.size_bytes
+            ledger.row(answers, reference, reference, truth),
+            size_bytes=classifier.variant.size_bytes,
         )
         rows.append(line)
         fault = _fault(line, rows[0], classifier.variant.precision, job)
@@ -130,7 +133,7 @@ def _prove(
     return rows, left_out
 
 
-def _fault(line: proof.Row, original: proof.Row, precision: Precision, job: Job) -> str:
+def _fault(line: ledger.Row, original: ledger.Row, precision: Precision, job: Job) -> str:
     """Return why a variant must not ship, or an empty text."""
     if not np.isfinite(line.largest_difference):
         return "answers with scores that are not numbers"
@@ -154,7 +157,7 @@ def _fault(line: proof.Row, original: proof.Row, precision: Precision, job: Job)
 
 
 def _golden_images(
-    job: Job, inputs: Inputs, reference: proof.Answers | None
+    job: Job, inputs: Inputs, reference: ledger.Answers | None
 ) -> list[NDArray[np.uint8]]:
     if reference is None:
         return golden.synthetic(job.seed)
@@ -185,7 +188,7 @@ def _speeds(folder: Path, kept: list[Classifier]) -> dict[str, float]:
 
 
 def _preferred(
-    kept: list[Classifier], rows: list[proof.Row], speeds: dict[str, float]
+    kept: list[Classifier], rows: list[ledger.Row], speeds: dict[str, float]
 ) -> list[Variant]:
     """Return the variants with their figures, the fastest on this machine first."""
     measured = {row.name: row for row in rows}
@@ -199,11 +202,14 @@ def _preferred(
     return variants
 
 
-def _report(job: Job, inputs: Inputs, rows: list[proof.Row], left_out: dict[str, str]) -> Report:
+def _report(job: Job, inputs: Inputs, rows: list[ledger.Row], left_out: dict[str, str]) -> Report:
     return Report(
         name=_name(job),
         task=job.task,
+        labels=inputs.labels,
         rows=tuple(rows),
+        variants=tuple(row.name for row in rows[1:] if row.name not in left_out),
+        chosen_on=0,
         left_out=left_out,
         calibrated=len(inputs.images.calibrate),
         duplicates=inputs.images.duplicates,

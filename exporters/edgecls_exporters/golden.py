@@ -11,7 +11,7 @@ from PIL import Image
 from edgecls.prediction import Task
 from edgecls_exporters.checkpoint import Original
 from edgecls_exporters.graph import to_scores
-from edgecls_exporters.proof import Answers
+from edgecls_exporters.ledger import Answers
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import Labelled, read_image

@@ -1,15 +1,94 @@
-"""The proof as a table for the terminal, ``report.json`` and one self-contained ``report.html``."""
+"""What an export proved: as data, as ``report.json`` and as a table for the terminal."""
 
-import html
 import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from edgecls.manifest import Manifest
 from edgecls.metrics import wilson
 from edgecls.prediction import Task
-from edgecls_exporters.proof import Row
+from edgecls_exporters.ledger import Flip, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to resize, measured against the exact one on the user's own images.
+
+    Attributes:
+        name: Of the manifest's ``Resampling``.
+        agreement: Share of images, 0..1, with the answer that the exact resize gives.
+        largest_difference: Of any score on any image, 0..1, from the exact resize's.
+        milliseconds: Median time per image of the whole preprocessing on the build machine.
+        chosen: Whether the bundle uses it.
+
+    """
+
+    name: str
+    agreement: float
+    largest_difference: float
+    milliseconds: float
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedLayer:
+    """What quantization did to one layer.
+
+    Attributes:
+        name: Of the node.
+        operator: ``Conv``, ``Gemm`` or ``MatMul``.
+        integer: Whether it runs on integers.
+        noise_db: 10 log10(signal / error) of its output on the choosing images; None if unknown.
+        sensitivity: Divergence (KL, nats) of the scores when it alone runs on integers.
+        weight_growth: Mean factor by which bounding pairs grew its weight scales; 1 is untouched.
+
+    """
+
+    name: str
+    operator: str
+    integer: bool
+    noise_db: float | None
+    sensitivity: float | None
+    weight_growth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way of quantizing that was tried on the choosing images.
+
+    Attributes:
+        ranges: ``minmax``, ``entropy``, ``percentile`` or ``mse``.
+        float_layers: How many layers it keeps in float.
+        divergence: Mean KL of its scores from fp32's, nats.
+        agreement: Share of images with fp32's answer, 0..1.
+        chosen: Whether the variant is made this way.
+
+    """
+
+    ranges: str
+    float_layers: int
+    divergence: float
+    agreement: float
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How an int8 variant was made.
+
+    Attributes:
+        variant: Its name.
+        target: The kernels it is for.
+        attempts: In the order they were tried.
+        layers: In the order of the graph.
+        temperature: The logits were divided by this, to keep scores comparable with fp32's.
+
+    """
+
+    variant: str
+    target: str
+    attempts: tuple[Attempt, ...]
+    layers: tuple[QuantizedLayer, ...]
+    temperature: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +98,15 @@ class Report:
     Attributes:
         name: Of the bundle.
         task: How scores are read.
-        rows: The original first, then each variant; empty without images.
+        labels: In the order of the scores.
+        rows: The ledger: the original first; empty without images.
+        variants: Names of the rows that are variants of the bundle.
         left_out: Why a variant is not in the bundle, by its name.
         calibrated: Images that calibration used; none of them is measured.
+        chosen_on: Images that ways of quantizing were compared on; none of them is measured.
+        rungs: Ways to resize that were measured; empty without images.
+        quantizations: How each integer variant was made, the left-out ones too.
+        flips: Measured images that a variant answers otherwise than the original.
         duplicates: Files with the content of another, left out.
         skipped: Messages of the files that could not be read.
 
@@ -29,11 +114,21 @@ class Report:
 
     name: str
     task: Task
+    labels: tuple[str, ...]
     rows: tuple[Row, ...]
+    variants: tuple[str, ...]
     left_out: dict[str, str]
     calibrated: int
+    chosen_on: int
     duplicates: int
     skipped: tuple[str, ...]
+    rungs: tuple[Rung, ...] = ()
+    quantizations: tuple[Quantization, ...] = ()
+    flips: tuple[Flip, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the text of ``report.json``."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     def text(self) -> str:
         """Return the table for a terminal."""
@@ -58,81 +153,24 @@ HEAD = ("variant", "top-1", "95 % interval", "agreement", "p", "size", "engine, 
 
 
 def _line(row: Row) -> str:
-    name, top1, interval, agreement, p, size, engine = _cells(row)
+    name, top1, interval, agreement, p, size, engine = cells(row)
     return f"{name:9}  {top1:7}  {interval:17}  {agreement:9}  {p:7}  {size:8}  {engine}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's cells, in the order of ``HEAD``."""
     interval = top1 = p = "-"
     if row.accuracy is not None and row.drop_p is not None:
         low, high = wilson(round(row.accuracy * row.images), row.images)
-        top1, interval = _percent(row.accuracy), f"{_percent(low)} .. {_percent(high)}"
+        top1, interval = percent(row.accuracy), f"{percent(low)} .. {percent(high)}"
         p = f"{row.drop_p:.2f}"
     size = "-" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB"
     engine = "-" if row.engine_ms is None else f"{row.engine_ms:.1f} ms"
     if row.name == "pytorch":
         return row.name, top1, interval, "-", "-", size, engine
-    return row.name, top1, interval, _percent(row.agreement), p, size, engine
+    return row.name, top1, interval, percent(row.agreement), p, size, engine
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """Return a share, 0..1, as a reader wants it."""
     return "-" if math.isnan(value) else f"{100 * value:.2f} %"
-
-
-def write(folder: Path, report: Report, manifest: Manifest) -> None:
-    """Write ``report.json`` and ``report.html`` into a bundle's folder."""
-    text = json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n"
-    (folder / "report.json").write_text(text, encoding="utf-8")
-    (folder / "report.html").write_text(_page(report, manifest), encoding="utf-8")
-
-
-STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #8884 }
-td { font-variant-numeric: tabular-nums }
-.out { color: #c33 }
-img { width: 9rem; height: 9rem; object-fit: cover; margin: 0 .3rem .3rem 0 }
-"""
-
-
-def _page(report: Report, manifest: Manifest) -> str:
-    title = html.escape(report.name)
-    body = [
-        f"<h1>{title}</h1>",
-        f"<p>{report.task}, {len(manifest.labels)} labels. {html.escape(report.images())}</p>",
-        "<h2>Proof</h2>",
-        _table(HEAD, [_cells(row) for row in report.rows]),
-        *(
-            f'<p class="out">{html.escape(name)} left out: {html.escape(reason)}</p>'
-            for name, reason in report.left_out.items()
-        ),
-        "<h2>Recall per label</h2>",
-        _recalls(report),
-        "<h2>Golden samples</h2>",
-        *(f'<img src="{name}" alt="">' for name in manifest.files if name.endswith(".png")),
-        "<h2>Where it comes from</h2>",
-        _table(("what", "value"), list(manifest.provenance.items())),
-        *(f"<p>skipped: {html.escape(message)}</p>" for message in report.skipped),
-    ]
-    head = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{title}: export report</title><style>{STYLE}</style>"
-    )
-    return "\n".join([head, *body, "</html>\n"])
-
-
-def _recalls(report: Report) -> str:
-    names = list(report.rows[0].recall) if report.rows else []
-    head = ("label", *(row.name for row in report.rows))
-    return _table(
-        head, [(name, *(_percent(row.recall[name]) for row in report.rows)) for name in names]
-    )
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    def line(cells: tuple[str, ...], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-    return f"<table>{line(head, 'th')}{''.join(line(cells, 'td') for cells in rows)}</table>"

@@ -1,0 +1,75 @@
+"""Families of kernels, one file each: what they want an integer or half-precision file to be.
+
+A file's name is the target's, ``-`` for ``_``. Each holds ``TARGET`` and says where its claims come
+from, so that they can be checked when the kernels change.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+
+from edgecls.errors import ConfigError
+from edgecls.manifest import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How real numbers become integers.
+
+    Attributes:
+        activations: ``u8``, ``s8`` or ``u16``.
+        weights: ``s8`` or ``u8``.
+        symmetric: Whether the zero point of activations is 0 (weights' always is, when signed).
+        per_channel: Whether each output channel has a weight scale of its own.
+        bounded: Whether pairs of products must fit 16 bits (``saturation``).
+
+    """
+
+    activations: str
+    weights: str
+    symmetric: bool = False
+    per_channel: bool = True
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A family of kernels.
+
+    Attributes:
+        name: As given to ``--target``.
+        precision: ``INT8`` (with a scheme) or ``FP16`` (without).
+        scheme: How it wants integers; None for half precision.
+        providers: ONNX Runtime's names of the providers it is for.
+        machines: Processors it is for, as ``platform.machine()`` names them; empty is any.
+        keep_float: Operators that its kernels do not run on integers, or run wrongly.
+        source: Where this is written, or how it was measured.
+
+    """
+
+    name: str
+    precision: Precision
+    scheme: Scheme | None
+    providers: tuple[str, ...]
+    machines: tuple[str, ...] = ()
+    keep_float: frozenset[str] = frozenset()
+    source: str = ""
+
+
+def names() -> tuple[str, ...]:
+    """Return the name of every target, sorted."""
+    return tuple(sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__)))
+
+
+def find(name: str) -> Target:
+    """Return a target by its name.
+
+    Raises:
+        ConfigError: There is none of that name.
+
+    """
+    if name not in names():
+        raise ConfigError(f"--target: no target {name!r}; known are {', '.join(names())}")
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    target: Target = module.TARGET
+    return target
