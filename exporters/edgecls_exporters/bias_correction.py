@@ -13,25 +13,22 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 
-from edgecls_exporters.graph import INPUT
-from edgecls_exporters.layers import Layer, across, quantized_layers, store
+from edgecls_exporters.layers import LAYERS, Layer, across, quantized_layers, store
+from edgecls_exporters.probe import Probe
 
 Array = NDArray[np.float64]
 
 
-def correct(
-    model: ModelProto, original: ModelProto, batches: Iterable[NDArray[np.uint8]]
-) -> dict[str, Array]:
+def correct(model: ModelProto, original: ModelProto, means: dict[str, Array]) -> dict[str, Array]:
     """Correct, in place, the bias of every quantized layer that has one of its own.
 
     Args:
         model: Quantized, in QDQ form; weights named ``<original name>_quantized``.
         original: The float model it was made from.
-        batches: Calibration images, each uint8 (n, height, width, 3).
+        means: As ``channel_means`` returns them.
 
     Returns:
         By the layer's name, the shift that was taken out, per output channel, as float values.
@@ -41,7 +38,6 @@ def correct(
     uses = Counter(layer.bias for layer in found)
     layers = [layer for layer in found if uses[layer.bias] == 1]  # a shared one has two shifts
     inputs = {node.name: node.input[0] for node in original.graph.node}
-    means = _channel_means(original, {inputs[layer.node.name]: layer for layer in layers}, batches)
     floats = {t.name: t for t in original.graph.initializer if t.data_type == TensorProto.FLOAT}
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     shifts = {}
@@ -73,35 +69,32 @@ def _take_out(layer: Layer, stored: dict[str, TensorProto], shift: Array) -> Non
     store(stored[layer.bias], np.clip(np.round(bias), limits.min, limits.max).astype(np.int32))
 
 
-def _channel_means(
-    original: ModelProto, readers: dict[str, Layer], batches: Iterable[NDArray[np.uint8]]
+def channel_means(
+    original: ModelProto, batches: Iterable[NDArray[np.uint8]]
 ) -> dict[str, Array]:
-    """Return the mean of each channel of the named tensors; taken inside the graph."""
-    probe = ModelProto()
-    probe.CopyFrom(original)
-    for name, layer in readers.items():
-        dims = next(t.dims for t in original.graph.initializer if _serves(t, layer))
-        spread = [0, *range(2, len(dims))] if layer.node.op_type == "Conv" else [0]
-        axes = numpy_helper.from_array(np.array(spread, np.int64), f"{name}_mean_axes")
-        probe.graph.initializer.append(axes)
-        output = f"{name}_mean"
-        node = helper.make_node("ReduceMean", [name, axes.name], [output], keepdims=0)
-        probe.graph.node.append(node)
-        probe.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    session = ort.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    """Return the mean of each channel of every tensor that a layer reads.
+
+    Args:
+        original: float32.
+        batches: Calibration images, each uint8 (n, height, width, 3).
+
+    Returns:
+        Shape (channels,), by the tensor's name.
+
+    """
+    stored = {tensor.name for tensor in original.graph.initializer}
+    readers = {
+        node.input[0]: node
+        for node in original.graph.node
+        if node.op_type in LAYERS and node.input[1] in stored
+    }
+    probe = Probe(original, sorted(readers))
     sums: dict[str, Array] = {name: np.zeros(1) for name in readers}
     count = 0
     for batch in batches:
-        found = session.run([f"{name}_mean" for name in readers], {INPUT: batch})
-        for name, values in zip(readers, found, strict=True):
-            sums[name] = sums[name] + len(batch) * values.astype(np.float64)
+        for name, values in probe(batch).items():
+            channels = 1 if readers[name].op_type == "Conv" else values.ndim - 1
+            others = tuple(axis for axis in range(values.ndim) if axis != channels)
+            sums[name] = sums[name] + len(batch) * values.mean(axis=others, dtype=np.float64)
         count += len(batch)
     return {name: total / count for name, total in sums.items()}
-
-
-def _serves(tensor: TensorProto, layer: Layer) -> bool:
-    return bool(tensor.name == layer.weight.removesuffix("_quantized"))

@@ -8,7 +8,7 @@ from edgecls.errors import ConfigError, ExportError, ImageError
 from edgecls.manifest import Precision
 from edgecls.prediction import Task
 from edgecls.progress import step, track
-from edgecls_exporters.calibration import Split, split
+from edgecls_exporters.splits import Split, split
 from edgecls_exporters.checkpoint import Original, check_task, open_source
 from edgecls_exporters.transforms import check_readable
 from edgecls_exporters.weights import Weights, read_weights

@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 
+LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
+"""Operators with weights: what nearly all of a network's time and size go into."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A quantized Conv, Gemm or MatMul: its node and the tensors that hold its integers.
@@ -52,7 +56,7 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
 
     layers = []
     for node in model.graph.node:
-        if node.op_type not in ("Conv", "Gemm", "MatMul"):
+        if node.op_type not in LAYERS:
             continue
         activation, weight = integers(node.input[0]), integers(node.input[1])
         if activation is None or weight is None or weight.input[0] not in stored:
@@ -72,6 +76,22 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
             )
         )
     return layers
+
+
+def folded(layer: Layer, kernel: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return a kernel as (groups, outputs of a group, reduction of channel, row, column)."""
+    if layer.node.op_type == "Conv":
+        return kernel.reshape(layer.groups, len(kernel) // layer.groups, -1).astype(np.float64)
+    return np.asarray(kernel.T if layer.channels_last else kernel, np.float64)[np.newaxis]
+
+
+def unfolded(
+    layer: Layer, values: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Undo ``folded``."""
+    if layer.node.op_type == "Conv":
+        return values.reshape(shape)
+    return values[0].T if layer.channels_last else values[0]
 
 
 def across(

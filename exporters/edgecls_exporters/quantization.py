@@ -1,88 +1,246 @@
-"""fp32 ONNX -> int8 ONNX (static QDQ), right on every processor.
+"""fp32 ONNX -> int8 ONNX (static QDQ) in the scheme that a family of kernels wants.
 
-Activations are u8 with a zero point, weights s8 per output channel, ranges are the minima and
-maxima on calibration images, found one image at a time. Then pairs of products are bounded
-(``saturation``) and biases corrected (``bias_correction``). Scores stay float: a softmax rounded to
-8 bits cannot be trusted with a threshold.
+Onnxruntime's quantizer places the integers; ranges come from ``ranges``. Then, where the kernels
+would overflow, pairs of products are bounded (``saturation``); weights are rounded so that their
+errors cancel (``rounding``), and biases corrected (``bias_correction``). Scores stay float: a
+softmax rounded to 8 bits cannot be trusted with a threshold.
 """
 
-import logging
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnx import ModelProto, NodeProto, numpy_helper
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgecls.manifest import Preprocessing
-from edgecls.progress import track
-from edgecls_exporters import bias_correction, saturation
-from edgecls_exporters.graph import INPUT
-from edgecls_runtime.images import Labelled, readable
-from edgecls_runtime.preprocessing import prepare
+from edgecls_exporters import bias_correction, ranges, rounding, saturation
+from edgecls_exporters.layers import LAYERS, store
+from edgecls_exporters.ranges import Batches, Histogram, Range
+from edgecls_exporters.targets import Scheme
 
-FLOAT_HEADS = ("Softmax", "Sigmoid")
+FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
+KINDS = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16}
 
 
-def quantize(model: ModelProto, images: list[Labelled], preprocessing: Preprocessing) -> ModelProto:
-    """Quantize a graph of ``graph.export_graph``.
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What calibration images show of a float graph, whatever the scheme.
 
-    Args:
-        model: float32; stays as it is.
-        images: For calibration; prepared by the runtime's own code.
-        preprocessing: As declared in the bundle.
+    Attributes:
+        graph: The float graph, its pixels made exact.
+        histograms: Of every float tensor, by name.
+        means: Of each channel of the tensors that layers read, by tensor name.
+        covariances: Of the inputs of layers, by node name.
+        batches: The calibration images again, for what depends on the scheme.
 
     """
-    heads = [node.name for node in model.graph.node if node.op_type in FLOAT_HEADS]
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, source)
-        logging.getLogger().setLevel(logging.ERROR)  # it advises a pass that fails with onnx 1.23
-        quantize_static(
-            source,
-            target,
-            _Reader(_prepared(images, preprocessing, "int8: calibrating")),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=heads,
-        )
-        quantized = onnx.load(target)
-    largest = saturation.largest_activations(
-        quantized, _prepared(images, preprocessing, "int8: bounding pairs of products")
+
+    graph: ModelProto
+    histograms: dict[str, Histogram]
+    means: dict[str, NDArray[np.float64]]
+    covariances: dict[str, NDArray[np.float64]]
+    batches: Batches
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Decisions that are open within a scheme.
+
+    Attributes:
+        ranges: Name of a function of ``ranges.METHODS``.
+        operators: ``all`` that have integer kernels, or ``layers``: convolutions and products only.
+
+    """
+
+    ranges: str = "mse"
+    operators: str = "all"
+
+
+def calibrate(graph: ModelProto, batches: Batches, seed: int) -> Calibration:
+    """Look at a float graph while calibration images pass through it, in bounded memory.
+
+    Args:
+        graph: As ``graph.export_graph`` gives it; stays as it is.
+        batches: Gives the calibration images, each uint8 (n, height, width, 3), for every pass.
+        seed: Decides which places of an image are looked at.
+
+    """
+    exact = exact_pixels(graph)
+    return Calibration(
+        exact,
+        ranges.histograms(exact, batches),
+        bias_correction.channel_means(exact, batches("calibrating: means")),
+        rounding.covariances(exact, batches, seed),
+        batches,
     )
-    saturation.bound(quantized, model, largest)
-    bias_correction.correct(
-        quantized, model, _prepared(images, preprocessing, "int8: correcting biases")
+
+
+def exact_pixels(graph: ModelProto) -> ModelProto:
+    """Return the graph with a mean of whole grey levels, so that 8 bits hold pixels exactly.
+
+    A mean of 127.5 puts every pixel half-way between two integers. The half goes into the bias of
+    the convolution that follows; where it pads, the image differs by less than one grey level.
+    Graphs whose channels have unlike means stay as they are.
+    """
+    changed = ModelProto()
+    changed.CopyFrom(graph)
+    stored = {tensor.name: tensor for tensor in changed.graph.initializer}
+    found = _pixels(changed)
+    if found is None:
+        return changed
+    subtraction, convolution = found
+    mean = numpy_helper.to_array(stored[subtraction.input[1]]).astype(np.float64)
+    kernel = numpy_helper.to_array(stored[convolution.input[1]]).astype(np.float64)
+    bias = numpy_helper.to_array(stored[convolution.input[2]]).astype(np.float64)
+    whole = np.floor(mean)
+    shift = ((whole - mean).reshape(1, -1, 1, 1) * kernel).sum(axis=(1, 2, 3))
+    store(stored[convolution.input[2]], (bias + shift).astype(np.float32))
+    store(stored[subtraction.input[1]], whole.astype(np.float32))
+    return changed
+
+
+def _pixels(graph: ModelProto) -> tuple[NodeProto, NodeProto] | None:
+    """Return the subtraction of one mean for all channels and the convolution it feeds."""
+    stored = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        if node.op_type != "Sub" or node.input[1] not in stored:
+            continue
+        users = [user for user in graph.graph.node if node.output[0] in user.input]
+        mean = numpy_helper.to_array(stored[node.input[1]])
+        if mean.shape != (1, 3, 1, 1) or len(set(mean.ravel().tolist())) > 1 or len(users) != 1:
+            return None
+        (user,) = users
+        own = user.op_type == "Conv" and len(user.input) == 3 and user.input[1] in stored
+        return (node, user) if own and user.input[2] in stored else None
+    return None
+
+
+def quantize(facts: Calibration, scheme: Scheme, plan: Plan) -> ModelProto:
+    """Quantize a graph.
+
+    Args:
+        facts: From ``calibrate``.
+        scheme: What the kernels want.
+        plan: What is left to choose.
+
+    """
+    model = _placed(facts, scheme, plan)
+    largest = None
+    if scheme.bounded:
+        largest = saturation.largest_activations(model, facts.batches("bounding pairs"))
+        saturation.bound(model, facts.graph, largest)
+    rounding.reround(model, facts.graph, facts.covariances, largest)
+    bias_correction.correct(model, facts.graph, facts.means)
+    return model
+
+
+def _placed(facts: Calibration, scheme: Scheme, plan: Plan) -> ModelProto:
+    """Let onnxruntime place integers around every operator that shall have them."""
+    method = ranges.METHODS[plan.ranges]
+    found = {name: method(histogram) for name, histogram in facts.histograms.items()}
+    found |= _pixel_range(facts.graph)
+    every = QDQRegistry.keys() | QLinearOpsRegistry.keys()
+    wanted = every if plan.operators == "all" else LAYERS
+    floats = FLOAT_HEADS | scheme.keep_float
+    kept = [n.name for n in facts.graph.graph.node if n.op_type in floats]
+    quantizer = QDQQuantizer(
+        onnx.shape_inference.infer_shapes(facts.graph),
+        scheme.per_channel,
+        False,  # no 7-bit weights
+        KINDS[scheme.weights],
+        KINDS[scheme.activations],
+        _tensors(found),
+        [],
+        kept,
+        sorted(wanted),
+        {
+            "ActivationSymmetric": scheme.symmetric,
+            "WeightSymmetric": True,
+            # Onnxruntime fuses them away by itself; ``release`` needs them.
+            "QDQKeepRemovableActivations": True,
+        },
     )
-    return quantized
+    quantizer.quantize_model()
+    quantizer.model.topological_sort()
+    model: ModelProto = quantizer.model.model
+    onnx.checker.check_model(model)
+    return model
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
-    """Hands calibration images over one at a time, so that memory does not grow with them."""
+def _tensors(found: dict[str, Range]) -> TensorsData:
+    return TensorsData(
+        CalibrationMethod.MinMax,
+        {
+            name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+            for name, (low, high) in found.items()
+        },
+    )
 
-    def __init__(self, batches: Iterator[NDArray[np.uint8]]) -> None:
-        self._batches = batches
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {INPUT: batch}
+def _pixel_range(graph: ModelProto) -> dict[str, Range]:
+    """Return the range of exact pixels: every grey level is one integer."""
+    found = _pixels(graph)
+    if found is None:
+        return {}
+    stored = {tensor.name: tensor for tensor in graph.graph.initializer}
+    mean = float(numpy_helper.to_array(stored[found[0].input[1]]).flat[0])
+    return {found[0].output[0]: (-mean, 255 - mean)}
 
 
-def _prepared(
-    images: list[Labelled], preprocessing: Preprocessing, text: str
-) -> Iterator[NDArray[np.uint8]]:
-    tracked = track(images, text, len(images))
-    for _, image in readable(tracked, []):
-        yield prepare(image, preprocessing)[np.newaxis]
+def release(model: ModelProto, original: ModelProto, names: Collection[str]) -> ModelProto:
+    """Return a quantized model in which some layers compute in float.
+
+    A released layer reads its input before it is rounded. Between a DequantizeLinear and a
+    QuantizeLinear onnxruntime would quantize its float weights again by itself, one scale for all
+    channels (its ``WeightBiasQuantization``), and nobody would be told.
+
+    Args:
+        model: Quantized, in QDQ form; stays as it is.
+        original: The float model it was made from.
+        names: Of the layers' nodes.
+
+    """
+    released = ModelProto()
+    released.CopyFrom(model)
+    graph = released.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    floats = {tensor.name: tensor for tensor in original.graph.initializer}
+    sources = {node.name: node for node in original.graph.node}
+    stored = {tensor.name for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.name in names]:
+        reader = makers.get(node.input[0])
+        if reader is not None and reader.op_type == "DequantizeLinear":
+            node.input[0] = makers[reader.input[0]].input[0]
+        for i, name in enumerate(sources[node.name].input):
+            if i == 0 or name not in floats:
+                continue
+            node.input[i] = f"{name}_float"
+            if node.input[i] not in stored:
+                copy = graph.initializer.add()
+                copy.CopyFrom(floats[name])
+                copy.name = node.input[i]
+                stored.add(copy.name)
+    _drop_unread(released)
+    onnx.checker.check_model(released)
+    return released
+
+
+def _drop_unread(model: ModelProto) -> None:
+    """Remove nodes and constants that nothing reads any more."""
+    graph = model.graph
+    wanted = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    kept.reverse()
+    del graph.node[:]
+    graph.node.extend(kept)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in wanted]:
+        graph.initializer.remove(tensor)

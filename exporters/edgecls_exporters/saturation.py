@@ -142,9 +142,14 @@ def bound(
 
 def _needed(layer: Layer, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Array:
     """Return, for each output, the least weight scale at which no pair can saturate."""
-    peaks = np.minimum(255, np.ceil(seen * HEADROOM))
+    tiled = _tiled(layer, kernel, peaks(seen))
     # Rounding adds at most half a step to each of the two weights of a pair.
-    return pair_peak(_rows(layer, kernel), _tiled(layer, kernel, peaks)) / LIMIT * (1 + 1 / 127)
+    return pair_peak(_rows(layer, kernel), tiled) / LIMIT * (1 + 1 / 127)
+
+
+def peaks(seen: NDArray[np.uint8]) -> Array:
+    """Return the largest activations to expect where these were seen."""
+    return np.asarray(np.minimum(255, np.ceil(seen * HEADROOM)), np.float64)
 
 
 def _rows(layer: Layer, kernel: NDArray[np.float32]) -> Array:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from edgecls.bundle import Bundle
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
-from edgecls_exporters.calibration import split
+from edgecls_exporters.splits import split
 from edgecls_exporters.checkpoint import Original
 from edgecls_exporters.graph import export_graph
 from edgecls_exporters.quantization import quantize

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from edgecls.errors import ExportError
-from edgecls_exporters.calibration import Split, split
+from edgecls_exporters.splits import Split, split
 from edgecls_runtime.images import Labelled, read_image
 
 

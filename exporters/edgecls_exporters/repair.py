@@ -1,0 +1,207 @@
+"""Choose how to quantize, and mend what lost too much: all on images kept for choosing.
+
+Ways of finding ranges are compared first. If the best still changes too many answers, operators
+without weights return to float; then layers do, those that cost most first, in doublings, until
+the budget is met or nothing is left to win. Every attempt stands in the report.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from edgecls.prediction import Task
+from edgecls.progress import step, track
+from edgecls_exporters import head, ledger, ranges
+from edgecls_exporters.budget import Budget
+from edgecls_exporters.layers import quantized_layers
+from edgecls_exporters.ledger import Answers, Row, Truth
+from edgecls_exporters.probe import Probe, quiet_session
+from edgecls_exporters.quantization import Calibration, Plan, quantize, release
+from edgecls_exporters.report import Attempt, Quantization, QuantizedLayer
+from edgecls_exporters.targets import Scheme, Target
+
+# Sensitivity is an order, not a figure that ships: a few images give it.
+SENSITIVITY_IMAGES = 32
+NOISE_IMAGES = 8
+# With more than half of the layers in float, fp32 is the better variant.
+MOST_RELEASED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """Images that ways of quantizing are compared on; none calibrates, none is reported on.
+
+    Attributes:
+        images: Prepared: uint8 (n, height, width, 3).
+        original: What fp32 answers on them.
+        truth: What is known of them.
+        task: How scores are read.
+        thresholds: As ``Prediction.thresholds``.
+        budget: What may be lost.
+
+    """
+
+    images: NDArray[np.uint8]
+    original: Answers
+    truth: Truth
+    task: Task
+    thresholds: tuple[float, ...]
+    budget: Budget
+
+    def scores(self, model: ModelProto, *, exact: bool, most: int | None = None) -> ledger.Scores:
+        """Return what a model answers on the images, one at a time: (n, n_labels)."""
+        session = quiet_session(model, exact=exact)
+        found = [session.run(None, {"image": image[None]})[0] for image in self.images[:most]]
+        return np.concatenate(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt and what it answered."""
+
+    plan: Plan
+    released: tuple[str, ...]
+    model: ModelProto
+    scores: ledger.Scores
+    divergence: float
+    row: Row
+    fault: str
+    tight: bool
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, float]:
+        """Smaller is better: within the budget, surely so, with few float layers, close to fp32."""
+        return bool(self.fault), not self.tight, len(self.released), self.divergence
+
+
+def guarded(
+    facts: Calibration, target: Target, scheme: Scheme, choosing: Choosing, name: str
+) -> tuple[ModelProto, Quantization]:
+    """Quantize for a target as well as the budget asks for, or as well as it goes.
+
+    Returns:
+        The best model, whether or not it keeps to the budget (the report's images decide), and
+        how it was found.
+
+    """
+    attempts = [_tried(facts, scheme, choosing, Plan(method), name) for method in ranges.METHODS]
+    best = min(attempts, key=lambda one: one.rank)
+    gains: dict[str, float] = {}
+    if not best.tight:
+        plan = Plan(best.plan.ranges, "layers")
+        attempts.append(_tried(facts, scheme, choosing, plan, name))
+        start = min(attempts, key=lambda one: (bool(one.fault), one.divergence))
+        gains = _gains(facts, scheme, choosing, start, name)
+        attempts += _released(facts, scheme, choosing, start, gains)
+        best = min(attempts, key=lambda one: one.rank)
+    model, temperature = head.refitted(
+        best.model, best.scores, choosing.original.scores, choosing.task
+    )
+    listed = tuple(_listed(one, best) for one in attempts)
+    layers = _layers(facts, best, choosing, gains)
+    return model, Quantization(name, target.name, listed, layers, temperature)
+
+
+def _tried(
+    facts: Calibration, scheme: Scheme, choosing: Choosing, plan: Plan, name: str
+) -> Tried:
+    step(f"{name}: trying ranges by {plan.ranges}, {plan.operators} in integers")
+    return _judged(quantize(facts, scheme, plan), plan, (), scheme, choosing)
+
+
+def _judged(
+    model: ModelProto, plan: Plan, released: tuple[str, ...], scheme: Scheme, choosing: Choosing
+) -> Tried:
+    # Only what cannot overflow is judged by this processor's kernels.
+    scores = choosing.scores(model, exact=not scheme.bounded)
+    original, budget = choosing.original, choosing.budget
+    answers = ledger.answered("int8", scores, choosing.task, choosing.thresholds)
+    row = ledger.row(answers, original, original, choosing.truth)
+    apart = head.divergence(original.scores, scores, choosing.task)
+    itself = ledger.row(original, original, None, choosing.truth)
+    return Tried(
+        plan, released, model, scores, apart, row, budget.fault(row, itself), budget.tight(row)
+    )
+
+
+def _gains(
+    facts: Calibration, scheme: Scheme, choosing: Choosing, start: Tried, name: str
+) -> dict[str, float]:
+    """Return by how much the divergence falls when one layer alone returns to float, by its name."""
+    wanted = choosing.original.scores[:SENSITIVITY_IMAGES]
+    now = head.divergence(wanted, start.scores[:SENSITIVITY_IMAGES], choosing.task)
+    names = [layer.node.name for layer in quantized_layers(start.model)]
+    gains = {}
+    for layer in track(names, f"{name}: sensitivity of layers", len(names)):
+        model = release(start.model, facts.graph, (layer,))
+        scores = choosing.scores(model, exact=not scheme.bounded, most=SENSITIVITY_IMAGES)
+        gains[layer] = now - head.divergence(wanted, scores, choosing.task)
+    return gains
+
+
+def _released(
+    facts: Calibration, scheme: Scheme, choosing: Choosing, start: Tried, gains: dict[str, float]
+) -> list[Tried]:
+    """Return attempts with 1, 2, 4 ... of the most sensitive layers in float."""
+    order = sorted(gains, key=lambda name: -gains[name])
+    attempts: list[Tried] = []
+    count = 1
+    while count <= MOST_RELEASED * len(order) and not (attempts and attempts[-1].tight):
+        names = tuple(order[:count])
+        model = release(start.model, facts.graph, names)
+        attempts.append(_judged(model, start.plan, names, scheme, choosing))
+        count *= 2
+    return attempts
+
+
+def _listed(one: Tried, best: Tried) -> Attempt:
+    return Attempt(
+        one.plan.ranges,
+        one.plan.operators,
+        len(one.released),
+        one.divergence,
+        one.row.agreement,
+        one is best,
+    )
+
+
+def _layers(
+    facts: Calibration, best: Tried, choosing: Choosing, gains: dict[str, float]
+) -> tuple[QuantizedLayer, ...]:
+    """Return every layer with weights, and how much noise integers put into its output."""
+    integer = {layer.node.name for layer in quantized_layers(best.model)}
+    weights = {tensor.name for tensor in facts.graph.graph.initializer}
+    nodes = {
+        node.name: node
+        for node in facts.graph.graph.node
+        if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
+    }
+    noise = _noise(facts.graph, best.model, [n.output[0] for n in nodes.values()], choosing.images)
+    return tuple(
+        QuantizedLayer(
+            name, node.op_type, name in integer, noise.get(node.output[0]), gains.get(name)
+        )
+        for name, node in nodes.items()
+    )
+
+
+def _noise(
+    graph: ModelProto, model: ModelProto, outputs: list[str], images: NDArray[np.uint8]
+) -> dict[str, float]:
+    """Return 10 log10(signal / error) of tensors that both graphs compute, by name."""
+    made = {name for node in model.graph.node for name in node.output}
+    shared = [name for name in outputs if name in made]
+    one, other = Probe(graph, shared), Probe(model, shared, exact=True)
+    signal, error = dict.fromkeys(shared, 0.0), dict.fromkeys(shared, 0.0)
+    for image in images[:NOISE_IMAGES]:
+        wanted, found = one(image[None]), other(image[None])
+        for name in shared:
+            signal[name] += float(np.square(wanted[name], dtype=np.float64).sum())
+            error[name] += float(np.square(found[name] - wanted[name], dtype=np.float64).sum())
+    return {
+        name: round(10 * float(np.log10(signal[name] / error[name])), 2)
+        for name in shared
+        if signal[name] > 0 and error[name] > 0
+    }
