@@ -60,7 +60,8 @@ def by_integers(
     """Return the same in whole numbers that cannot overflow, in steps of the output's scale."""
     sums = np.einsum("chw,lchw->l", image[0].astype(np.int64) - IN_ZERO, kernel.astype(np.int64))
     steps = np.rint(sums * IN_SCALE * scales.astype(np.float64) / OUT_SCALE)
-    return np.clip(steps.astype(np.int64) + OUT_ZERO, 0, 255) - OUT_ZERO
+    rounded: NDArray[np.int64] = np.clip(steps.astype(np.int64) + OUT_ZERO, 0, 255)
+    return rounded - OUT_ZERO
 
 
 @pytest.mark.parametrize("seed", range(8))
