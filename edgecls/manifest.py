@@ -101,7 +101,8 @@ class Variant:
         precision: Number format.
         target: Family of kernels whose arithmetic it was made for; ``any`` runs right everywhere.
         providers: ONNX Runtime's names of the providers it was made for; empty is any.
-        machines: Processors it was made for, as ``platform.machine()`` names them; empty is any.
+        machines: Processors it was made for, as ``platform.machine()`` names them, with what else
+            they must have as Linux names it: ``x86_64+avx512_vnni``; empty is any.
         input: What the first tensor holds.
         size_bytes: Size of the file.
         tolerance: Largest difference of a score, 0..1, that a golden sample may show on a device.

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import BundleError
 from edgecls.frame import Frame
 from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
+from edgecls_runtime.fitting import first_fitting
 from edgecls_runtime.preprocessing import prepare
-from edgecls_runtime.providers import Provider
+from edgecls_runtime.providers import Provider, open_provider
 from edgecls_runtime.session import Session, load
 
 Image = NDArray[np.uint8]
@@ -41,17 +41,22 @@ class Classifier:
         Args:
             bundle: An opened bundle, or the path of one.
             provider: Name of a file in ``providers/``; ``auto`` is ``cpu``.
-            variant: Name of a variant; ``auto`` is the bundle's first.
+            variant: Name of a variant, which then runs whatever it was made for; ``auto`` is the
+                bundle's first that was made for this provider and machine.
 
         Raises:
             BundleError: The bundle is damaged, or a variant does not fit its labels and size.
             ConfigError: No such variant or provider.
-            ProviderError: The provider cannot be built on this device.
+            ProviderError: The provider cannot be built on this device, or no variant is for it.
 
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-        self.variant: Variant = self.bundle.variant(variant)
-        self.provider = provider if isinstance(provider, Provider) else _opened(provider)
+        self.provider = provider if isinstance(provider, Provider) else open_provider(provider)
+        self.variant: Variant = (
+            first_fitting(self.bundle, self.provider)
+            if variant == "auto"
+            else self.bundle.variant(variant)
+        )
         self._session = load(self.bundle.path / self.variant.file, self.provider)
         check_signature(self._session, self.bundle)
 
@@ -77,12 +82,6 @@ class Classifier:
             Prediction(scores, manifest.labels, manifest.task, manifest.thresholds)
             for scores in self._session.run(prepared)
         ]
-
-
-def _opened(name: str) -> Provider:
-    kind = "cpu" if name == "auto" else name
-    provider: Provider = plugins.open_table("edgecls_runtime.providers", {"kind": kind}, "provider")
-    return provider
 
 
 def check_signature(session: Session, bundle: Bundle) -> None:

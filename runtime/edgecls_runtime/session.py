@@ -77,6 +77,8 @@ def load(model: Path, provider: Provider) -> Session:
     options = ort.SessionOptions()
     options.log_severity_level = FATAL
     options.intra_op_num_threads = provider.threads
+    if provider.exact:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     for key, value in provider.config.items():
         options.add_session_config_entry(key, value)
     try:

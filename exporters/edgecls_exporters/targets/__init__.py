@@ -22,6 +22,7 @@ class Scheme:
         symmetric: Whether the zero point of activations is 0 (weights' always is, when signed).
         per_channel: Whether each output channel has a weight scale of its own.
         bounded: Whether pairs of products must fit 16 bits (``saturation``).
+        integer_biases: Whether biases become s32; where not, they stay float32.
 
     """
 
@@ -30,6 +31,7 @@ class Scheme:
     symmetric: bool = False
     per_channel: bool = True
     bounded: bool = False
+    integer_biases: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class Target:
 
     Attributes:
         name: As given to ``--target``.
-        precision: ``INT8`` (with a scheme) or ``FP16`` (without).
+        precision: ``INT8`` (with a scheme), ``FP16`` (without), or ``FP32`` for tools that quantize
+            by themselves: then the bundle's fp32 variant is what they want.
         scheme: How it wants integers; None for half precision.
         providers: ONNX Runtime's names of the providers it is for.
-        machines: Processors it is for, as ``platform.machine()`` names them; empty is any.
+        machines: Processors it is for, as in the manifest; empty is any.
         keep_float: Operators that its kernels do not run on integers, or run wrongly.
         source: Where this is written, or how it was measured.
+        integer_face: Whether the image must reach the first layer as integers (``integer_face``).
 
     """
 
@@ -54,6 +58,7 @@ class Target:
     machines: tuple[str, ...] = ()
     keep_float: frozenset[str] = frozenset()
     source: str = ""
+    integer_face: bool = False
 
 
 def names() -> tuple[str, ...]:

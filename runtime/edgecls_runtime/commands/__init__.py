@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from edgecls.bundle import Bundle
+from edgecls_runtime.fitting import first_fitting, misfit
+from edgecls_runtime.providers import Provider
 
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +24,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add the choice of variant and provider."""
     parser.add_argument("--variant", default="auto", help="such as fp32 or int8 (default: auto)")
-    parser.add_argument("--provider", default="auto", help="such as cpu (default: auto)")
+    parser.add_argument(
+        "--provider", default="auto", help="cpu or reference (default: auto, which is cpu)"
+    )
 
 
 def add_good(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +54,27 @@ def print_json(table: object) -> None:
     sys.stdout.write(text + "\n")
 
 
-def variant_names(bundle: Bundle, wanted: str) -> list[str]:
-    """Return the wanted variant, or for ``auto`` every one of the bundle."""
+def fitting_variants(
+    bundle: Bundle, wanted: str, provider: Provider
+) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the variants to run, and why each other one is not run, by its name.
+
+    Args:
+        bundle: Opened.
+        wanted: Name of a variant, which runs whatever it was made for, or ``auto`` for every one
+            that was made for the provider and this machine.
+        provider: What they shall run on.
+
+    Raises:
+        ProviderError: None was.
+
+    """
     if wanted != "auto":
-        return [bundle.variant(wanted).name]
-    return [variant.name for variant in bundle.variants]
+        return [bundle.variant(wanted).name], {}
+    first_fitting(bundle, provider)
+    found = {variant.name: misfit(variant, provider) for variant in bundle.variants}
+    fitting = [name for name, reason in found.items() if not reason]
+    return fitting, {name: reason for name, reason in found.items() if reason}
 
 
 def percent(share: float | None) -> str:

@@ -13,7 +13,8 @@ from edgecls import progress
 from edgecls.bundle import Bundle
 from edgecls.manifest import Variant
 from edgecls_runtime.benchmark import Measured, Wanted, environment, measure
-from edgecls_runtime.commands import add_bundle, count, percent, print_json, variant_names
+from edgecls_runtime.commands import add_bundle, count, fitting_variants, percent, print_json
+from edgecls_runtime.providers import open_provider
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     bundle = Bundle.open(arguments.bundle)
     results = []
-    for name in variant_names(bundle, arguments.variant):
+    names, not_run = fitting_variants(bundle, arguments.variant, open_provider("cpu"))
+    for name, why in not_run.items():
+        progress.step(f"{name}: not run: {why}")
+    for name in names:
         progress.step(f"{name}: {arguments.frames} frames")
         wanted = Wanted(
             bundle.path, name, arguments.threads or 0, not arguments.no_spinning, arguments.frames

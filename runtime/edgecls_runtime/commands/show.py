@@ -32,8 +32,7 @@ def _screen(bundle: Bundle) -> str:
         f"labels    {_some(manifest.labels)}",
         f"image     {_path_of_an_image(manifest)}",
         "",
-        "variant   precision  target   size        accuracy  agreement with the original",
-        *(_variant(variant) for variant in manifest.variants),
+        *_variants(manifest.variants),
         "",
         *(f"{key:10}{value}" for key, value in manifest.provenance.items()),
     ]
@@ -59,10 +58,27 @@ def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:.3g}" for value in values)
 
 
-def _variant(variant: Variant) -> str:
-    megabytes = f"{variant.size_bytes / 1e6:.1f} MB"
-    accuracy, agreement = percent(variant.accuracy), percent(variant.agreement)
+def _variants(variants: tuple[Variant, ...]) -> list[str]:
+    """Return a table of the variants, its columns as wide as they need."""
+    head = ("variant", "precision", "target", "size", "accuracy", "agreement", "runs on")
+    rows = [head, *map(_cells, variants)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _cells(variant: Variant) -> tuple[str, ...]:
     return (
-        f"{variant.name:9} {variant.precision:10} {variant.target:8} {megabytes:11} "
-        f"{accuracy:9} {agreement}"
+        variant.name,
+        variant.precision,
+        variant.target,
+        f"{variant.size_bytes / 1e6:.1f} MB",
+        percent(variant.accuracy),
+        percent(variant.agreement),
+        _runs_on(variant),
     )
+
+
+def _runs_on(variant: Variant) -> str:
+    """Name the providers, as onnxruntime does but short, and the machines."""
+    short = [name.removesuffix("ExecutionProvider") for name in variant.providers]
+    return f"{', '.join(short) or 'any'} on {', '.join(variant.machines) or 'any machine'}"

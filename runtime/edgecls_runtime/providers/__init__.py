@@ -5,6 +5,8 @@
 
 from dataclasses import dataclass, field
 
+from edgecls import plugins
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -15,6 +17,8 @@ class Provider:
         options: Its provider options.
         threads: Threads inside one operator; 0 takes one per physical core.
         config: ONNX Runtime session configuration entries.
+        exact: Whether the file is computed operator by operator as it is written, with graph
+            optimisations off, so that it does not matter which kernels it was made for.
 
     """
 
@@ -22,3 +26,19 @@ class Provider:
     options: dict[str, str] = field(default_factory=dict)
     threads: int = 0
     config: dict[str, str] = field(default_factory=dict)
+    exact: bool = False
+
+
+def open_provider(kind: str) -> Provider:
+    """Open a provider with its defaults.
+
+    Args:
+        kind: Name of a file in ``providers/``; ``auto`` is ``cpu``.
+
+    Raises:
+        ConfigError: There is none of that name.
+
+    """
+    table = {"kind": "cpu" if kind == "auto" else kind}
+    provider: Provider = plugins.open_table("edgecls_runtime.providers", table, "provider")
+    return provider

@@ -15,10 +15,15 @@ def open(*, threads: int = 0, spinning: bool = False) -> Provider:
             station that waits for its camera then burns every core it has.
 
     """
-    if not 0 <= threads <= MOST_THREADS:
-        raise ConfigError(f"cpu: threads {threads}; expected 0 to {MOST_THREADS}")
+    check_threads("cpu", threads)
     return Provider(
         "CPUExecutionProvider",
         threads=threads,
         config={"session.intra_op.allow_spinning": "1" if spinning else "0"},
     )
+
+
+def check_threads(kind: str, threads: int) -> None:
+    """Raise ConfigError for a number of threads that no processor has."""
+    if not 0 <= threads <= MOST_THREADS:
+        raise ConfigError(f"{kind}: threads {threads}; expected 0 to {MOST_THREADS}")

@@ -1,0 +1,166 @@
+"""fp32 ONNX -> fp16 ONNX: half the size, for kernels that compute in half precision.
+
+The face stays: uint8 in, float32 scores out. What half precision cannot hold stays float32:
+
+- **the softmax or sigmoid at the end**, so that scores keep their digits;
+- **means over an image**, whose sum passes 65504 long before their result does;
+- **weights and activations beyond 65504 / 2**, the latter as seen on images. onnxruntime's CPU
+  computes half-precision operators in float32 without rounding between them, so an overflow
+  does not show there: it must be found before (``largest_values``, ``rounded``).
+
+The rewriting is onnxruntime's own (``transformers.float16``), which also casts between the parts.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+from edgecls.errors import ExportError
+from edgecls_exporters.graph import INPUT, OUTPUT
+
+# Half of what half precision can hold: other images may reach further than those that were seen.
+LIMIT = float(np.finfo(np.float16).max) / 2
+# They add up a whole image, in half precision on some kernels.
+SUMS = ("GlobalAveragePool", "ReduceMean", "ReduceSum", "ReduceL2", "ReduceSumSquare")
+# onnxruntime's own list keeps these in float32 for want of a kernel in old opsets; ours is newer.
+HALF_ALREADY = ("Min", "Max")
+
+
+def to_half(model: ModelProto, largest: Mapping[str, float] | None = None) -> ModelProto:
+    """Return a graph of ``graph.export_graph`` with half-precision weights and activations.
+
+    Args:
+        model: float32; stays as it is.
+        largest: Largest absolute value of each tensor by its name, as ``largest_values`` found it
+            on images. A tensor that is not in it is trusted to be small.
+
+    Raises:
+        ExportError: So much has to stay float32 that the file is no half of the other.
+
+    """
+    kept = float_nodes(model, largest or {})
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    half: ModelProto = convert_float_to_float16(
+        copy,
+        keep_io_types=True,
+        op_block_list=[op for op in DEFAULT_OP_BLOCK_LIST if op not in HALF_ALREADY],
+        node_block_list=sorted(kept),
+    )
+    OnnxModel(half).topological_sort(is_deterministic=True)  # casts were put behind everything
+    onnx.checker.check_model(half, full_check=True)
+    share = half.ByteSize() / model.ByteSize()
+    if share > 0.75:
+        raise ExportError(
+            f"fp16: {100 * share:.0f} % of the fp32 file's size, as values beyond {LIMIT:.0f} keep "
+            f"{len(kept)} of {len(model.graph.node)} operators in float32; use fp32 or int8"
+        )
+    return half
+
+
+def float_nodes(model: ModelProto, largest: Mapping[str, float]) -> set[str]:
+    """Return the names of the operators that half precision would spoil."""
+    loud = {name for name, value in largest.items() if not value <= LIMIT}  # NaN is loud as well
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor)
+            if values.size and not np.abs(values).max() <= LIMIT:
+                loud.add(tensor.name)
+    heads = _heads(model)
+    return {
+        node.name
+        for node in model.graph.node
+        if node.op_type in SUMS
+        or node.name in heads
+        or not loud.isdisjoint([*node.input, *node.output])
+    }
+
+
+def _heads(model: ModelProto) -> set[str]:
+    """Return what makes scores of logits: from the last Softmax or Sigmoid on."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    heads: set[str] = set()
+    waiting: list[NodeProto | None] = [makers.get(OUTPUT)]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node.op_type in ("Conv", "Gemm", "MatMul"):
+            continue
+        heads.add(node.name)
+        if node.op_type not in ("Softmax", "Sigmoid"):
+            waiting += [makers.get(name) for name in node.input]
+    return heads
+
+
+def largest_values(model: ModelProto, batches: Iterable[NDArray[np.uint8]]) -> dict[str, float]:
+    """Return the largest absolute value of every float tensor between two operators, by its name.
+
+    Args:
+        model: float32; stays as it is.
+        batches: uint8, shape (n, height, width, 3) each; one at a time is held in memory.
+
+    """
+    watched = sorted(_between(model, TensorProto.FLOAT))
+    probe = ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    for name in watched:
+        probe.graph.node.append(helper.make_node("Abs", [name], [f"{name}/abs"]))
+        probe.graph.node.append(
+            helper.make_node("ReduceMax", [f"{name}/abs"], [f"{name}/max"], keepdims=0)
+        )
+        probe.graph.output.append(
+            helper.make_tensor_value_info(f"{name}/max", TensorProto.FLOAT, [])
+        )
+    session = ort.InferenceSession(
+        probe.SerializeToString(), _quiet(), providers=["CPUExecutionProvider"]
+    )
+    largest = dict.fromkeys(watched, 0.0)
+    for batch in batches:
+        found = session.run(None, {INPUT: batch})
+        for name, value in zip(watched, found, strict=True):
+            largest[name] = max(largest[name], float(value))
+    return largest
+
+
+def rounded(half: ModelProto) -> ModelProto:
+    """Return a model that rounds to half precision after every operator, for measuring on a CPU.
+
+    An Identity takes float16 on a CPU, so that what comes to it has really been rounded, and is
+    infinite if it was too large. Run it with the ``reference`` provider: others remove it.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(half)
+    halves = _between(half, TensorProto.FLOAT16)
+    nodes = []
+    for node in copy.graph.node:
+        nodes.append(node)
+        for index, name in enumerate(node.output):
+            if name in halves:
+                node.output[index] = f"{name}/unrounded"
+                nodes.append(helper.make_node("Identity", [node.output[index]], [name]))
+    del copy.graph.node[:], copy.graph.value_info[:]
+    copy.graph.node.extend(nodes)
+    return copy
+
+
+def _between(model: ModelProto, kind: int) -> set[str]:
+    """Return the names of the tensors of a type that operators hand to each other."""
+    made = {output for node in model.graph.node for output in node.output}
+    typed = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    return {
+        info.name
+        for info in typed.graph.value_info
+        if info.type.tensor_type.elem_type == kind and info.name in made
+    }
+
+
+def _quiet() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return options
