@@ -34,9 +34,10 @@ def correct(model: ModelProto, original: ModelProto, means: dict[str, Array]) ->
         By the layer's name, the shift that was taken out, per output channel, as float values.
 
     """
-    found = [layer for layer in quantized_layers(model) if layer.bias is not None]
-    uses = Counter(layer.bias for layer in found)
-    layers = [layer for layer in found if uses[layer.bias] == 1]  # a shared one has two shifts
+    found = [layer for layer in quantized_layers(model) if layer.bias or layer.float_bias]
+    uses = Counter(layer.bias or layer.float_bias for layer in found)
+    # A shared one has two shifts.
+    layers = [layer for layer in found if uses[layer.bias or layer.float_bias] == 1]
     inputs = {node.name: node.input[0] for node in original.graph.node}
     floats = {t.name: t for t in original.graph.initializer if t.data_type == TensorProto.FLOAT}
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -61,12 +62,16 @@ def _shift(layer: Layer, error: Array, means: Array) -> Array:
 
 
 def _take_out(layer: Layer, stored: dict[str, TensorProto], shift: Array) -> None:
+    if layer.float_bias is not None:
+        bias = stored[layer.float_bias]
+        store(bias, (numpy_helper.to_array(bias) - shift).astype(np.float32))
+        return
     assert layer.bias is not None  # noqa: S101 - chosen so
-    assert layer.bias_scale is not None  # noqa: S101 - a bias has one
+    assert layer.bias_scale is not None  # noqa: S101 - an integer bias has one
     scale = numpy_helper.to_array(stored[layer.bias_scale]).astype(np.float64)
-    bias = numpy_helper.to_array(stored[layer.bias]) - shift / scale
+    integers = numpy_helper.to_array(stored[layer.bias]) - shift / scale
     limits = np.iinfo(np.int32)
-    store(stored[layer.bias], np.clip(np.round(bias), limits.min, limits.max).astype(np.int32))
+    store(stored[layer.bias], np.clip(np.round(integers), limits.min, limits.max).astype(np.int32))
 
 
 def channel_means(

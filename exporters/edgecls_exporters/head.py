@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper
 
 from edgecls.prediction import Task
+from edgecls_exporters.ledger import Scores
 
 TINY = 1e-7
 # A head that needs more than this was broken, not rounded.
@@ -22,8 +23,6 @@ TEMPERATURES = np.exp(np.linspace(-np.log(2), np.log(2), 401))
 NEWTON_STEPS = 20
 # Weight of "change nothing" against the images, in images.
 CAUTION = 4.0
-
-Scores = NDArray[np.float32]
 
 
 def divergence(wanted: Scores, found: Scores, task: Task) -> float:

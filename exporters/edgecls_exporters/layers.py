@@ -23,6 +23,7 @@ class Layer:
         weight_scale: One, or one per output channel.
         bias: s32, or None.
         bias_scale: Likewise.
+        float_bias: The bias of a scheme that keeps it float, or None.
 
     """
 
@@ -33,6 +34,7 @@ class Layer:
     weight_scale: str
     bias: str | None
     bias_scale: str | None
+    float_bias: str | None = None
 
     @property
     def groups(self) -> int:
@@ -73,6 +75,7 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
                 weight.input[1],
                 bias.input[0] if bias is not None else None,
                 bias.input[1] if bias is not None else None,
+                node.input[2] if len(node.input) > 2 and node.input[2] in stored else None,
             )
         )
     return layers

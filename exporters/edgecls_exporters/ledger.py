@@ -16,6 +16,8 @@ from edgecls.prediction import Prediction, Task
 
 BINS = 10
 
+Scores = NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -30,7 +32,7 @@ class Answers:
     """
 
     name: str
-    scores: NDArray[np.float32]
+    scores: Scores
     answers: metrics.Indices
     present: NDArray[np.bool_]
 
@@ -136,7 +138,7 @@ def known(named: Sequence[str | None], labels: tuple[str, ...], good: tuple[str,
 
 
 def answered(
-    name: str, scores: NDArray[np.float32], task: Task, thresholds: tuple[float, ...]
+    name: str, scores: Scores, task: Task, thresholds: tuple[float, ...]
 ) -> Answers:
     """Read scores as the runtime reads them."""
     labels = tuple(map(str, range(scores.shape[1])))

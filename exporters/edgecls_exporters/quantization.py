@@ -18,10 +18,10 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgecls_exporters import bias_correction, ranges, rounding, saturation
+from edgecls_exporters import bias_correction, integer_face, ranges, rounding, saturation
 from edgecls_exporters.layers import LAYERS, store
 from edgecls_exporters.ranges import Batches, Histogram, Range
-from edgecls_exporters.targets import Scheme
+from edgecls_exporters.targets import Scheme, Target
 
 FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
 KINDS = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16}
@@ -120,34 +120,39 @@ def _pixels(graph: ModelProto) -> tuple[NodeProto, NodeProto] | None:
     return None
 
 
-def quantize(facts: Calibration, scheme: Scheme, plan: Plan) -> ModelProto:
+def quantize(facts: Calibration, target: Target, plan: Plan) -> tuple[ModelProto, dict[str, float]]:
     """Quantize a graph.
 
     Args:
         facts: From ``calibrate``.
-        scheme: What the kernels want.
+        target: With a scheme: what the kernels want.
         plan: What is left to choose.
 
+    Returns:
+        The model, and by a layer's name the mean factor by which bounding grew its weight scales.
+
     """
-    model = _placed(facts, scheme, plan)
-    largest = None
-    if scheme.bounded:
+    assert target.scheme is not None  # noqa: S101 - an integer target has one
+    model = _placed(facts, target, target.scheme, plan)
+    largest, growth = None, {}
+    if target.scheme.bounded:
         largest = saturation.largest_activations(model, facts.batches("bounding pairs"))
-        saturation.bound(model, facts.graph, largest)
+        growth = saturation.bound(model, facts.graph, largest)
     rounding.reround(model, facts.graph, facts.covariances, largest)
     bias_correction.correct(model, facts.graph, facts.means)
-    return model
+    if target.integer_face:
+        integer_face.use_integers(model)
+    return model, growth
 
 
-def _placed(facts: Calibration, scheme: Scheme, plan: Plan) -> ModelProto:
+def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> ModelProto:
     """Let onnxruntime place integers around every operator that shall have them."""
     method = ranges.METHODS[plan.ranges]
     found = {name: method(histogram) for name, histogram in facts.histograms.items()}
     found |= _pixel_range(facts.graph)
     every = QDQRegistry.keys() | QLinearOpsRegistry.keys()
     wanted = every if plan.operators == "all" else LAYERS
-    floats = FLOAT_HEADS | scheme.keep_float
-    kept = [n.name for n in facts.graph.graph.node if n.op_type in floats]
+    floats = FLOAT_HEADS | target.keep_float
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(facts.graph),
         scheme.per_channel,
@@ -156,11 +161,12 @@ def _placed(facts: Calibration, scheme: Scheme, plan: Plan) -> ModelProto:
         KINDS[scheme.activations],
         _tensors(found),
         [],
-        kept,
+        [node.name for node in facts.graph.graph.node if node.op_type in floats],
         sorted(wanted),
         {
             "ActivationSymmetric": scheme.symmetric,
             "WeightSymmetric": True,
+            "QuantizeBias": scheme.integer_biases,
             # Onnxruntime fuses them away by itself; ``release`` needs them.
             "QDQKeepRemovableActivations": True,
         },

@@ -20,7 +20,7 @@ from edgecls_exporters.ledger import Answers, Row, Truth
 from edgecls_exporters.probe import Probe, quiet_session
 from edgecls_exporters.quantization import Calibration, Plan, quantize, release
 from edgecls_exporters.report import Attempt, Quantization, QuantizedLayer
-from edgecls_exporters.targets import Scheme, Target
+from edgecls_exporters.targets import Target
 
 # Sensitivity is an order, not a figure that ships: a few images give it.
 SENSITIVITY_IMAGES = 32
@@ -64,6 +64,7 @@ class Tried:
     plan: Plan
     released: tuple[str, ...]
     model: ModelProto
+    growth: dict[str, float]
     scores: ledger.Scores
     divergence: float
     row: Row
@@ -77,7 +78,7 @@ class Tried:
 
 
 def guarded(
-    facts: Calibration, target: Target, scheme: Scheme, choosing: Choosing, name: str
+    facts: Calibration, target: Target, choosing: Choosing, name: str
 ) -> tuple[ModelProto, Quantization]:
     """Quantize for a target as well as the budget asks for, or as well as it goes.
 
@@ -86,15 +87,15 @@ def guarded(
         how it was found.
 
     """
-    attempts = [_tried(facts, scheme, choosing, Plan(method), name) for method in ranges.METHODS]
+    attempts = [_tried(facts, target, choosing, Plan(method), name) for method in ranges.METHODS]
     best = min(attempts, key=lambda one: one.rank)
     gains: dict[str, float] = {}
     if not best.tight:
         plan = Plan(best.plan.ranges, "layers")
-        attempts.append(_tried(facts, scheme, choosing, plan, name))
+        attempts.append(_tried(facts, target, choosing, plan, name))
         start = min(attempts, key=lambda one: (bool(one.fault), one.divergence))
-        gains = _gains(facts, scheme, choosing, start, name)
-        attempts += _released(facts, scheme, choosing, start, gains)
+        gains = _gains(facts, target, choosing, start, name)
+        attempts += _released(facts, target, choosing, start, gains)
         best = min(attempts, key=lambda one: one.rank)
     model, temperature = head.refitted(
         best.model, best.scores, choosing.original.scores, choosing.task
@@ -104,30 +105,48 @@ def guarded(
     return model, Quantization(name, target.name, listed, layers, temperature)
 
 
+def overflow_free(target: Target) -> bool:
+    """Return whether this processor's kernels compute a target's files rightly, whatever it is."""
+    return target.scheme is not None and target.scheme.bounded
+
+
 def _tried(
-    facts: Calibration, scheme: Scheme, choosing: Choosing, plan: Plan, name: str
+    facts: Calibration, target: Target, choosing: Choosing, plan: Plan, name: str
 ) -> Tried:
     step(f"{name}: trying ranges by {plan.ranges}, {plan.operators} in integers")
-    return _judged(quantize(facts, scheme, plan), plan, (), scheme, choosing)
+    model, growth = quantize(facts, target, plan)
+    return _judged(model, growth, plan, (), target, choosing)
 
 
 def _judged(
-    model: ModelProto, plan: Plan, released: tuple[str, ...], scheme: Scheme, choosing: Choosing
+    model: ModelProto,
+    growth: dict[str, float],
+    plan: Plan,
+    released: tuple[str, ...],
+    target: Target,
+    choosing: Choosing,
 ) -> Tried:
-    # Only what cannot overflow is judged by this processor's kernels.
-    scores = choosing.scores(model, exact=not scheme.bounded)
+    scores = choosing.scores(model, exact=not overflow_free(target))
     original, budget = choosing.original, choosing.budget
     answers = ledger.answered("int8", scores, choosing.task, choosing.thresholds)
     row = ledger.row(answers, original, original, choosing.truth)
     apart = head.divergence(original.scores, scores, choosing.task)
     itself = ledger.row(original, original, None, choosing.truth)
     return Tried(
-        plan, released, model, scores, apart, row, budget.fault(row, itself), budget.tight(row)
+        plan,
+        released,
+        model,
+        growth,
+        scores,
+        apart,
+        row,
+        budget.fault(row, itself),
+        budget.tight(row),
     )
 
 
 def _gains(
-    facts: Calibration, scheme: Scheme, choosing: Choosing, start: Tried, name: str
+    facts: Calibration, target: Target, choosing: Choosing, start: Tried, name: str
 ) -> dict[str, float]:
     """Return by how much the divergence falls when one layer alone returns to float, by its name."""
     wanted = choosing.original.scores[:SENSITIVITY_IMAGES]
@@ -136,13 +155,13 @@ def _gains(
     gains = {}
     for layer in track(names, f"{name}: sensitivity of layers", len(names)):
         model = release(start.model, facts.graph, (layer,))
-        scores = choosing.scores(model, exact=not scheme.bounded, most=SENSITIVITY_IMAGES)
+        scores = choosing.scores(model, exact=not overflow_free(target), most=SENSITIVITY_IMAGES)
         gains[layer] = now - head.divergence(wanted, scores, choosing.task)
     return gains
 
 
 def _released(
-    facts: Calibration, scheme: Scheme, choosing: Choosing, start: Tried, gains: dict[str, float]
+    facts: Calibration, target: Target, choosing: Choosing, start: Tried, gains: dict[str, float]
 ) -> list[Tried]:
     """Return attempts with 1, 2, 4 ... of the most sensitive layers in float."""
     order = sorted(gains, key=lambda name: -gains[name])
@@ -151,7 +170,7 @@ def _released(
     while count <= MOST_RELEASED * len(order) and not (attempts and attempts[-1].tight):
         names = tuple(order[:count])
         model = release(start.model, facts.graph, names)
-        attempts.append(_judged(model, start.plan, names, scheme, choosing))
+        attempts.append(_judged(model, start.growth, start.plan, names, target, choosing))
         count *= 2
     return attempts
 
@@ -181,7 +200,12 @@ def _layers(
     noise = _noise(facts.graph, best.model, [n.output[0] for n in nodes.values()], choosing.images)
     return tuple(
         QuantizedLayer(
-            name, node.op_type, name in integer, noise.get(node.output[0]), gains.get(name)
+            name,
+            node.op_type,
+            name in integer,
+            noise.get(node.output[0]),
+            gains.get(name),
+            best.growth.get(name, 1.0),
         )
         for name, node in nodes.items()
     )

@@ -38,7 +38,8 @@ class QuantizedLayer:
         operator: ``Conv``, ``Gemm`` or ``MatMul``.
         integer: Whether it runs on integers.
         noise_db: 10 log10(signal / error) of its output on the choosing images; None if unknown.
-        sensitivity: Divergence (KL, nats) of the scores when it alone runs on integers.
+        sensitivity: By how much the divergence (KL, nats) falls when it alone returns to float;
+            None where mending was not needed.
         weight_growth: Mean factor by which bounding pairs grew its weight scales; 1 is untouched.
 
     """
@@ -57,6 +58,7 @@ class Attempt:
 
     Attributes:
         ranges: ``minmax``, ``entropy``, ``percentile`` or ``mse``.
+        operators: ``all`` in integers that can be, or ``layers`` with weights only.
         float_layers: How many layers it keeps in float.
         divergence: Mean KL of its scores from fp32's, nats.
         agreement: Share of images with fp32's answer, 0..1.
@@ -65,6 +67,7 @@ class Attempt:
     """
 
     ranges: str
+    operators: str
     float_layers: int
     divergence: float
     agreement: float
