@@ -1,0 +1,65 @@
+"""Figures as text: one way to write each for the terminal, another where a page has better signs.
+
+What is missing or not a number is ``-``.
+"""
+
+import math
+
+NOTHING = "-"
+
+
+def known(value: float | None) -> bool:
+    """Return whether there is a finite number."""
+    return value is not None and math.isfinite(value)
+
+
+def percent(share: float | None) -> str:
+    """Return a share, 0..1, as per cent with two decimals."""
+    return f"{100 * share:.2f} %" if share is not None and known(share) else NOTHING
+
+
+def points(value: float | None) -> str:
+    """Return points of top-1 with two decimals; below 0 is a gain."""
+    if value is None or not known(value):
+        return NOTHING
+    return f"{value:.2f}".replace("-0.00", "0.00")
+
+
+def probability(p: float | None) -> str:
+    """Return a p with two decimals, and never as 0: no test is that sure."""
+    if p is None or not known(p):
+        return NOTHING
+    return f"{p:.2f}" if p >= 0.01 else "<0.01"
+
+
+def megabytes(size_bytes: int | None) -> str:
+    """Return a file's size in millions of bytes."""
+    return NOTHING if size_bytes is None else f"{size_bytes / 1e6:.1f} MB"
+
+
+def milliseconds(duration: float | None) -> str:
+    """Return a time, given in ms."""
+    if duration is None or not known(duration):
+        return NOTHING
+    return f"{duration:.1f} ms" if duration >= 1 else f"{duration:.2f} ms"
+
+
+def decimal(value: float | None) -> str:
+    """Return a number of any size with two significant digits, such as a difference of scores."""
+    if value is None or not known(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e4:
+        return f"{float(f'{value:.2g}'):.{max(0, 1 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 image``, ``2 images``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """Return words as a sentence has them: ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

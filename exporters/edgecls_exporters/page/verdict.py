@@ -1,0 +1,77 @@
+"""What is in the bundle and how good it is, what was left out and why, and how sure that is."""
+
+from edgecls.manifest import Manifest, Variant
+from edgecls_exporters import figures
+from edgecls_exporters.ledger import Row
+from edgecls_exporters.page import evidence, standing
+from edgecls_exporters.page.markup import Html, element, joined, marked, table
+from edgecls_exporters.report import Report, interval
+
+
+def part(report: Report, manifest: Manifest) -> Html:
+    """Return the first part of the page; it is never empty."""
+    return joined(
+        [
+            element("p", _headline(report, manifest), class_="lead"),
+            _table(report, manifest),
+            _reasons(report),
+            element("p", report.images(), ".", class_="note"),
+            evidence.part(report),
+        ]
+    )
+
+
+def _headline(report: Report, manifest: Manifest) -> str:
+    kept = [variant.name for variant in manifest.variants]
+    text = f"The bundle holds {figures.listed(kept)}."
+    if report.left_out:
+        text += f" {figures.listed(list(report.left_out))} {_were(report)} left out."
+    first = standing.named(report).get(kept[0])
+    if first is not None and len(kept) > 1:
+        text += f" {kept[0]} runs by default: the fastest on the build machine."
+    return text
+
+
+def _were(report: Report) -> str:
+    return "was" if len(report.left_out) == 1 else "were"
+
+
+def _table(report: Report, manifest: Manifest) -> Html:
+    rows = standing.named(report)
+    first = standing.original(report)
+    lines = [_line(first.name, marked("the original", "muted"), first, None)] if first else []
+    for number, variant in enumerate(manifest.variants):
+        state = "in the bundle, default" if number == 0 else "in the bundle"
+        found = rows.get(variant.name)
+        lines.append(_line(variant.name, marked(state, "good"), found, variant))
+    out = marked("left out", "bad")
+    lines += [_line(name, out, rows.get(name), None) for name in report.left_out]
+    head = ["variant", "", "top-1", "95 % interval", "points lost", "agreement", "size", "engine"]
+    cut = () if standing.labelled(report) else (2, 3, 4)
+    lines = [tuple(c for i, c in enumerate(line) if i not in cut) for line in lines]
+    head = [name for i, name in enumerate(head) if i not in cut]
+    return table("Variants", head, lines, left=(1,))
+
+
+def _line(name: str, state: Html, row: Row | None, variant: Variant | None) -> tuple[str, ...]:
+    size = variant.size_bytes if variant else row.size_bytes if row else None
+    if row is None:
+        return (name, state, *["-"] * 4, figures.megabytes(size), "-")
+    is_original = row.after is None
+    return (
+        name,
+        state,
+        figures.percent(row.accuracy),
+        interval(row),
+        "-" if is_original else figures.points(row.drop),
+        "-" if is_original else figures.percent(row.agreement),
+        figures.megabytes(size),
+        figures.milliseconds(row.engine_ms),
+    )
+
+
+def _reasons(report: Report) -> Html:
+    return joined(
+        element("p", element("b", f"{name} left out:"), f" {reason}", class_="out")
+        for name, reason in report.left_out.items()
+    )
