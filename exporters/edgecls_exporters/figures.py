@@ -6,6 +6,7 @@ What is missing or not a number is ``-``.
 import math
 
 NOTHING = "-"
+MINUS = "\u2212"
 
 
 def known(value: float | None) -> bool:
@@ -19,10 +20,11 @@ def percent(share: float | None) -> str:
 
 
 def points(value: float | None) -> str:
-    """Return points of top-1 with two decimals; below 0 is a gain."""
+    """Return points of top-1 with two decimals and a true minus sign; below 0 is a gain."""
     if value is None or not known(value):
         return NOTHING
-    return f"{value:.2f}".replace("-0.00", "0.00")
+    rounded = round(value, 2)
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded):.2f}"
 
 
 def probability(p: float | None) -> str:

@@ -149,7 +149,9 @@ class Report:
 
     def text(self) -> str:
         """Return the table for a terminal: the original, then what ships and what was left out."""
-        lines = [self.images(), *_reasons(self.left_out)]
+        said = self.images()
+        lines = said.split("; ", 1) if len(said) > COLUMNS else [said]
+        lines += _reasons(self.left_out)
         if self.rows:
             wanted = {*self.variants, *self.left_out}
             shown = [self.rows[0], *(row for row in self.rows[1:] if row.name in wanted)]

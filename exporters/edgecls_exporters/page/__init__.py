@@ -106,7 +106,7 @@ def _top(report: Report, manifest: Manifest, titles: dict[str, str]) -> Html:
         report.task,
         f"{len(report.labels)} labels",
         f"version {manifest.version}",
-        manifest.provenance.get("made", ""),
+        manifest.provenance.get("made", "")[:10],
     ]
     links = (element("a", title, href=f"#{name}") for name, title in titles.items())
     return element(

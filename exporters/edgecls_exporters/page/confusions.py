@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from edgecls_exporters import figures
 from edgecls_exporters.ledger import Row
 from edgecls_exporters.page import standing
 from edgecls_exporters.page.markup import (
@@ -88,29 +89,33 @@ def _cell(count: int, before: int, total: int, at: tuple[int, int]) -> Html:
         return element("td")
     shade = -(-SHADES * count // total) if total else 0
     kind = "h" if at[0] == at[1] else "e"
-    change = element("small", f"{count - before:+}") if count != before else Html()
+    change = (
+        element("small", f"{count - before:+}".replace("-", figures.MINUS))
+        if count != before
+        else Html()
+    )
     return element("td", str(count), change, class_=f"{kind}{shade}")
 
 
 def _pairs(report: Report, rows: list[Row]) -> Html:
     tables = [{(t, a): n for t, a, n in row.confusions if t != a} for row in rows]
-    seen = Counter[tuple[int, int]]()
-    for counts in tables:
-        for pair, n in counts.items():
-            seen[pair] = max(seen[pair], n)
-    shown = [pair for pair, _ in seen.most_common(PAIRS)]
+    before = tables[0]
+    most = {pair: max(counts.get(pair, 0) for counts in tables) for pair in set().union(*tables)}
+    # The most frequent first; of equals, the one that grew most since the original.
+    ranked = sorted(most, key=lambda pair: (-most[pair], before.get(pair, 0), pair))
+    shown = ranked[:PAIRS]
     if not shown:
         return Html()
     lines = [
         (
             report.labels[pair[0]],
             report.labels[pair[1]],
-            *(_more(counts.get(pair, 0), tables[0].get(pair, 0)) for counts in tables),
+            *(_more(counts.get(pair, 0), before.get(pair, 0)) for counts in tables),
         )
         for pair in shown
     ]
     head = ("true", "answered", *(row.name for row in rows))
-    told = f"The {len(shown)} most frequent of {len(seen)} pairs of labels that are confused."
+    told = f"The {len(shown)} most frequent of {len(most)} pairs of labels that are confused."
     return joined([note(told), table("Confused pairs", head, lines, left=(1,))])
 
 

@@ -51,13 +51,14 @@ def _changed(row: Row, budget: float | None) -> str:
     half = (high - low) / 2
     wanted = next((points for points in WANTED if points < half), WANTED[-1])
     images = metrics.images_for_half_width(half, row.images, wanted)
+    lost = "lost" if row.drop >= 0 else "gained"
     text += (
-        f"{figures.points(row.drop)} points lost; with 95 % confidence the true drop is between "
+        f"{_points(round(abs(row.drop), 2))} {lost}; with 95 % confidence the true drop is between "
         f"{figures.points(low)} and {figures.points(high)} points (below 0 is a gain). "
     )
     if budget is not None and row.drop <= budget < high:
         text += f"The budget of {budget:g} is kept here, but so few images do not prove it. "
-    return f"{text}To know it to {wanted:g} points either way, about {_about(images)} are needed."
+    return f"{text}To know it to {_points(wanted)} either way, about {_about(images)} are needed."
 
 
 def _more(images: int, budget: float | None) -> str:
@@ -66,9 +67,15 @@ def _more(images: int, budget: float | None) -> str:
     if budget is not None and 0 < budget < proven:
         wanted = sorted({budget, *wanted}, reverse=True)[:2]
     told = [
-        f"{_about(metrics.images_without_change(points / 100))} for {points:g}" for points in wanted
+        f"{_about(metrics.images_without_change(points / 100))} would prove a drop below "
+        f"{_points(points)}"
+        for points in wanted
     ]
-    return f"To prove a drop below so many points, with no answer changed: {'; '.join(told)}."
+    return f"With no answer changed, {figures.listed(told)}."
+
+
+def _points(value: float) -> str:
+    return f"{value:g} point{'' if value == 1 else 's'}"
 
 
 def _about(images: int) -> str:

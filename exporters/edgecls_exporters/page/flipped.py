@@ -29,12 +29,14 @@ def part(report: Report, thumbnails: dict[str, bytes]) -> Html:
         return Html()
     found = shown(report)
     count = figures.counted(len(report.flips), "image")
-    rest = f"the {len(found)} worst are shown; " if len(found) < len(report.flips) else ""
+    rest = (
+        f"The {len(found)} worst are shown; report.json has all."
+        if len(found) < len(report.flips)
+        else ""
+    )
     return joined(
         [
-            note(
-                f"{count} with an answer that changed in some step; {rest}", "report.json has all."
-            ),
+            note(f"{count} that a variant answers otherwise than the original. {rest}"),
             element(
                 "div",
                 *(_card(flip, report, thumbnails.get(flip.file)) for flip in found),
@@ -68,4 +70,5 @@ def _mark(answer: str, truth: str | None) -> str:
 
 
 def _line(who: str, answer: str, mark: str) -> Html:
-    return joined([element("dt", who), element("dd", marked(answer, mark) if mark else answer)])
+    said = element("dd", marked(answer, mark) if mark else answer)
+    return element("div", element("dt", who), said)

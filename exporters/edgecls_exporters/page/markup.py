@@ -56,6 +56,11 @@ def marked(text: str, mark: str) -> Html:
     return element("span", text, class_=mark)
 
 
+def two_lines(first: str, second: str) -> Html:
+    """Return a cell with a second, smaller line, if there is something to say in it."""
+    return joined([first, element("small", second)] if second else [first])
+
+
 def note(*children: str) -> Html:
     """Return a paragraph that says how to read what follows."""
     return element("p", *children, class_="note")

@@ -19,7 +19,10 @@ def part(report: Report) -> Html:
     if first is None or not first.recall:
         return Html()
     names = list(first.recall)
+    shown = _worth_showing(report)
+    same = [row.name for row in report.rows if row not in shown]
     reading = note(
+        f"{figures.listed(same)}: the same as {first.name}. " if same else "",
         "A label with few images has a coarse recall: one image of ten is ten points. ",
         "Below the original's is ",
         marked("marked", "bad"),
@@ -40,6 +43,13 @@ def part(report: Report) -> Html:
     )
 
 
+def _worth_showing(report: Report) -> list[Row]:
+    """Return the rows without the steps that change no recall; variants always."""
+    first, *others = report.rows
+    named = {*report.variants, *report.left_out}
+    return [first, *(row for row in others if row.name in named or row.recall != first.recall)]
+
+
 def _loss(report: Report, name: str) -> float:
     """Return the most that a variant of the bundle loses on a label, 0..1."""
     first = report.rows[0].recall[name]
@@ -48,11 +58,11 @@ def _loss(report: Report, name: str) -> float:
 
 
 def _table(report: Report, names: list[str]) -> Html:
-    first, *others = report.rows
+    first, *others = _worth_showing(report)
     images = Counter[str]()
     for truth, _, count in first.confusions:
         images[report.labels[truth]] += count
-    head = ("label", "images", *(row.name for row in report.rows))
+    head = ("label", "images", first.name, *(row.name for row in others))
     lines = [
         (
             name,

@@ -12,6 +12,8 @@ from edgecls_exporters.report import Report
 
 SIDE, LEFT, BOTTOM, EDGE = 220, 34, 26, 8
 LARGEST = 7.0
+# Of the whole axis: half a pixel.
+ALIKE = 0.0025
 TICKS = (0.0, 0.5, 1.0)
 
 
@@ -22,7 +24,9 @@ def part(report: Report) -> Html:
         return Html()
     first = rows[0].reliability
     temperatures = {q.variant: q.temperature for q in report.quantizations}
-    charts = [_chart(row, first, temperatures.get(row.name)) for row in rows]
+    same = [row for row in rows[1:] if _alike(row.reliability, first)]
+    charts = [_chart(row, first, temperatures.get(row.name)) for row in rows if row not in same]
+    names = [row.name for row in same]
     return joined(
         [
             note(
@@ -32,7 +36,16 @@ def part(report: Report) -> Html:
                 "ECE is the mean distance from the diagonal.",
             ),
             element("div", joined(charts), class_="charts"),
+            note(f"The same as {rows[0].name}'s: {figures.listed(names)}.") if names else Html(),
         ]
+    )
+
+
+def _alike(bins: tuple[Bin, ...], others: tuple[Bin, ...]) -> bool:
+    """Return whether two curves cannot be told apart on the page."""
+    return len(bins) == len(others) and all(
+        a.images == b.images and max(abs(a.score - b.score), abs(a.right - b.right)) < ALIKE
+        for a, b in zip(bins, others, strict=True)
     )
 
 

@@ -4,7 +4,7 @@ from edgecls.manifest import Manifest
 from edgecls_exporters import figures
 from edgecls_exporters.ledger import Row
 from edgecls_exporters.page import standing
-from edgecls_exporters.page.markup import Html, element, joined, marked, note, table
+from edgecls_exporters.page.markup import Html, element, joined, marked, note, table, two_lines
 from edgecls_exporters.page.svg import Axis, dot, drawing, line
 from edgecls_exporters.report import Report, interval
 
@@ -23,8 +23,8 @@ def part(report: Report, manifest: Manifest) -> Html:
     """Return the ledger as a table; empty when nothing was measured."""
     if not report.rows:
         return Html()
-    targets = {v.name: f"{v.precision}, made for {v.target}" for v in manifest.variants}
-    targets |= {q.variant: f"int8, made for {q.target}" for q in report.quantizations}
+    targets = {v.name: v.target for v in manifest.variants}
+    targets |= {q.variant: q.target for q in report.quantizations}
     labelled = standing.labelled(report)
     escapes = any(row.escapes is not None for row in report.rows)
     axis = _axis(report)
@@ -37,15 +37,18 @@ def part(report: Report, manifest: Manifest) -> Html:
     for row in report.rows:
         line = [_name(row, before, targets, report), *_counts(row)]
         if labelled:
-            top1 = _two(figures.percent(row.accuracy), interval(row))
-            line = [line[0], top1, *line[1:], *_drop(row, axis)]
+            spread = interval(row) if figures.known(row.accuracy) else ""
+            top1 = two_lines(figures.percent(row.accuracy), spread)
+            line = [line[0], top1, *line[1:], *_drop(row, axis, report.max_drop)]
         line += [_escapes(row)] * escapes + [_difference(row)]
         lines.append(line)
         before = row.name
-    return joined([note(*_reading(labelled=labelled)), table("The ledger", head, lines)])
+    return joined(
+        [note(*_reading(report.max_drop, labelled=labelled)), table("The ledger", head, lines)]
+    )
 
 
-def _reading(*, labelled: bool) -> list[str]:
+def _reading(budget: float | None, *, labelled: bool) -> list[str]:
     text = [
         "Read downwards: each row changes one thing. ",
         element("b", "Agreement"),
@@ -56,7 +59,8 @@ def _reading(*, labelled: bool) -> list[str]:
     if labelled:
         text += [
             element("b", "Points lost"),
-            " are of top-1, against the original (below 0 is a gain), with the 95 % interval; ",
+            " are of top-1, against the original (below 0 is a gain), with the 95 % interval",
+            ", and the budget as a line in red; " if budget is not None else "; ",
             element("b", "p"),
             " is the exact McNemar test: below 0.05 the difference is hardly chance.",
         ]
@@ -64,7 +68,10 @@ def _reading(*, labelled: bool) -> list[str]:
 
 
 def _name(row: Row, before: str | None, targets: dict[str, str], report: Report) -> Html:
-    what = STEPS.get(row.name) or targets.get(row.name, "")
+    target = targets.get(row.name)
+    what = STEPS.get(row.name) or (f"made for {target}" if target else "")
+    if target == "any":
+        what = "made for any kernels"
     if row.name.endswith(EXACT):
         what = "its integers computed exactly, without a kernel"
     told = [what] if what else []
@@ -73,11 +80,7 @@ def _name(row: Row, before: str | None, targets: dict[str, str], report: Report)
     if row.name in report.left_out:
         told.append("left out")
     strong = "b" if row.name in {*report.variants, *report.left_out} else "span"
-    return _two(element(strong, row.name), "; ".join(told))
-
-
-def _two(first: str, second: str) -> Html:
-    return joined([first, element("small", second)] if second and second != "-" else [first])
+    return two_lines(element(strong, row.name), "; ".join(told))
 
 
 def _counts(row: Row) -> list[str]:
@@ -96,7 +99,7 @@ def _difference(row: Row) -> str:
     return "-" if row.after is None else figures.decimal(row.largest_difference)
 
 
-def _drop(row: Row, axis: Axis) -> list[str]:
+def _drop(row: Row, axis: Axis, budget: float | None) -> list[str]:
     if row.after is None or row.drop is None or row.drop_interval is None:
         return ["-", "", "-"]
     low, high = row.drop_interval
@@ -104,24 +107,36 @@ def _drop(row: Row, axis: Axis) -> list[str]:
     if row.drop_p is not None and row.drop_p < CHANCE and row.drop > 0:
         p = marked(p, "bad")
     spread = f"{figures.points(low)} .. {figures.points(high)}"
-    return [_two(figures.points(row.drop), spread), _whisker(row.drop, low, high, axis), p]
+    whisker = _whisker(row.drop, (low, high), axis, budget)
+    return [two_lines(figures.points(row.drop), spread), whisker, p]
 
 
 def _axis(report: Report) -> Axis:
-    """Return one axis for the drops of all rows, with 0 in its middle."""
-    ends = [abs(end) for row in report.rows for end in row.drop_interval or ()]
+    """Return one axis for the drops of all rows, with 0 in its middle.
+
+    What is left out may have lost half of everything; it must not make the others look alike.
+    """
+    shipped = [row for row in report.rows if row.name not in report.left_out]
+    ends = [abs(end) for row in shipped for end in row.drop_interval or ()]
     reach = max([end for end in ends if figures.known(end)], default=1.0) or 1.0
     return Axis(-reach, reach, 5, WIDTH - 5)
 
 
-def _whisker(drop: float, low: float, high: float, axis: Axis) -> Html:
+def _whisker(drop: float, spread: tuple[float, float], axis: Axis, budget: float | None) -> Html:
+    low, high = spread
     if not all(map(figures.known, (drop, low, high))):
         return Html()
     y = HEIGHT / 2
     shapes = [
         line((axis.at(0), 0), (axis.at(0), HEIGHT), "level"),
         line((axis.at(low), y), (axis.at(high), y), "whisker"),
-        dot(axis.at(drop), y, 3.5, "dot"),
     ]
+    if budget is not None and budget < axis.high:
+        shapes.append(line((axis.at(budget), 0), (axis.at(budget), HEIGHT), "budget"))
+    if drop > axis.high:
+        tip = f"M{WIDTH - 8} {y - 4}l7 4-7 4z"
+        shapes.append(element("path", d=tip, class_="beyond"))
+    else:
+        shapes.append(dot(axis.at(drop), y, 3.5, "dot"))
     what = f"drop {figures.points(drop)}, from {figures.points(low)} to {figures.points(high)}"
     return drawing(what, WIDTH, HEIGHT, *shapes, mark="inline")

@@ -66,8 +66,6 @@ def _answers(report: Report, rows: list[Row]) -> Html:
     )
     height = TOP + STEP * len(rows)
     shapes = []
-    if level is not None and figures.known(level):
-        shapes.append(line((axis.at(level), TOP), (axis.at(level), height), "level"))
     for number, row in enumerate(rows):
         y = TOP + STEP * number
         share = shares[row.name]
@@ -75,6 +73,8 @@ def _answers(report: Report, rows: list[Row]) -> Html:
         if share is None or row.name not in known:
             continue
         low, high = intervals[row.name]
+        if level is not None and figures.known(level):
+            shapes.append(line((axis.at(level), y + 16), (axis.at(level), y + 30), "level"))
         out = " out" if row.name in report.left_out else ""
         shapes.append(line((axis.at(low), y + 23), (axis.at(high), y + 23), f"whisker{out}"))
         shapes.append(dot(axis.at(share), y + 23, 4, f"dot{out}"))

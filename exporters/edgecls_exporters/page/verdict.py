@@ -4,18 +4,19 @@ from edgecls.manifest import Manifest, Variant
 from edgecls_exporters import figures
 from edgecls_exporters.ledger import Row
 from edgecls_exporters.page import evidence, standing
-from edgecls_exporters.page.markup import Html, element, joined, marked, table
+from edgecls_exporters.page.markup import Html, element, joined, marked, table, two_lines
 from edgecls_exporters.report import Report, interval
 
 
 def part(report: Report, manifest: Manifest) -> Html:
     """Return the first part of the page; it is never empty."""
+    said = report.images()
     return joined(
         [
             element("p", _headline(report, manifest), class_="lead"),
             _table(report, manifest),
             _reasons(report),
-            element("p", report.images(), ".", class_="note"),
+            element("p", f"{said[0].upper()}{said[1:]}.", class_="note"),
             evidence.part(report),
         ]
     )
@@ -28,8 +29,17 @@ def _headline(report: Report, manifest: Manifest) -> str:
         text += f" {figures.listed(list(report.left_out))} {_were(report)} left out."
     first = standing.named(report).get(kept[0])
     if first is not None and len(kept) > 1:
-        text += f" {kept[0]} runs by default: the fastest on the build machine."
+        text += f" {kept[0]} is preferred{_speed(report, manifest)}."
     return text
+
+
+def _speed(report: Report, manifest: Manifest) -> str:
+    """Say that the first variant is the fastest, where it is."""
+    rows = standing.named(report)
+    found = [row for variant in manifest.variants if (row := rows.get(variant.name))]
+    times = [row.engine_ms for row in found if row.engine_ms is not None]
+    fastest = len(times) == len(manifest.variants) and times[0] == min(times)
+    return ": it is the fastest on the build machine" if fastest else ""
 
 
 def _were(report: Report) -> str:
@@ -39,28 +49,27 @@ def _were(report: Report) -> str:
 def _table(report: Report, manifest: Manifest) -> Html:
     rows = standing.named(report)
     first = standing.original(report)
-    lines = [_line(first.name, marked("the original", "muted"), first, None)] if first else []
+    lines = [_line(first.name, Html("the original"), first, None)] if first else []
     for number, variant in enumerate(manifest.variants):
-        state = "in the bundle, default" if number == 0 else "in the bundle"
+        state = "in the bundle, preferred" if number == 0 else "in the bundle"
         found = rows.get(variant.name)
         lines.append(_line(variant.name, marked(state, "good"), found, variant))
     out = marked("left out", "bad")
     lines += [_line(name, out, rows.get(name), None) for name in report.left_out]
-    head = ["variant", "", "top-1", "95 % interval", "points lost", "agreement", "size", "engine"]
-    cut = () if standing.labelled(report) else (2, 3, 4)
+    head = ["variant", "top-1", "95 % interval", "points lost", "agreement", "size", "engine"]
+    cut = () if standing.labelled(report) else (1, 2, 3)
     lines = [tuple(c for i, c in enumerate(line) if i not in cut) for line in lines]
     head = [name for i, name in enumerate(head) if i not in cut]
-    return table("Variants", head, lines, left=(1,))
+    return table("Variants", head, lines)
 
 
 def _line(name: str, state: Html, row: Row | None, variant: Variant | None) -> tuple[str, ...]:
     size = variant.size_bytes if variant else row.size_bytes if row else None
     if row is None:
-        return (name, state, *["-"] * 4, figures.megabytes(size), "-")
+        return (two_lines(name, state), *["-"] * 4, figures.megabytes(size), "-")
     is_original = row.after is None
     return (
-        name,
-        state,
+        two_lines(name, state),
         figures.percent(row.accuracy),
         interval(row),
         "-" if is_original else figures.points(row.drop),
