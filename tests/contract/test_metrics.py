@@ -56,7 +56,7 @@ def test_what_was_seen_on_no_image_is_rarer_than_three_in_their_number(
     assert metrics.rule_of_three(total) == pytest.approx(rate, abs=1e-5)
 
 
-@pytest.mark.parametrize("total", [4, 30, 372, 10_000])
+@pytest.mark.parametrize("total", [10, 30, 372, 10_000])
 def test_the_rule_of_three_never_promises_more_than_the_exact_bound(total: int) -> None:
     exact = 1 - 0.05 ** (1 / total)
 

@@ -1,5 +1,7 @@
 """What so many images can prove, and how many would prove more."""
 
+import math
+
 from edgecls import metrics
 from edgecls_exporters import figures
 from edgecls_exporters.ledger import Row
@@ -14,7 +16,8 @@ WANTED = (1.0, 0.3, 0.1, 0.03, 0.01)
 def part(report: Report) -> Html:
     """Return what the number of images proves; empty when nothing was measured."""
     first = standing.original(report)
-    rows = [row for row in standing.variants(report) if row.name in report.variants]
+    shipped = [row for row in standing.variants(report) if row.name in report.variants]
+    rows = [row for row in shipped if figures.known(row.agreement)]
     if first is None or not rows:
         return Html()
     same = [row.name for row in rows if standing.changed(row) == 0]
@@ -31,10 +34,10 @@ def part(report: Report) -> Html:
 
 
 def _unchanged(names: list[str], images: int) -> str:
-    bound = 100 * metrics.rule_of_three(images)
+    bound = _never_less(100 * metrics.rule_of_three(images))
     return (
         f"{figures.listed(names)}: no answer is another than the original's. With 95 % confidence "
-        f"the true drop is below {bound:.2g} points (rule of three: 3 / {images})."
+        f"the true drop is below {bound:g} points (rule of three: 3 / {images})."
     )
 
 
@@ -72,6 +75,12 @@ def _more(images: int, budget: float | None) -> str:
         for points in wanted
     ]
     return f"With no answer changed, {figures.listed(told)}."
+
+
+def _never_less(value: float) -> float:
+    """Round up to two digits that count: a bound must not promise more than was proven."""
+    power = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / power - 1e-9) * power
 
 
 def _points(value: float) -> str:

@@ -11,6 +11,7 @@ from edgecls_exporters.report import QuantizedLayer
 WIDTH, LEFT, RIGHT = 760, 56, 8
 NOISE, SENSITIVITY = (24.0, 120.0), (158.0, 254.0)
 HEIGHT = 276
+SENSITIVITY_TITLE = "sensitivity, KL of the scores when it alone is quantized: lower is better"
 MOST_SENSITIVE = 6
 HEAD = ("layer", "operator", "runs on", "signal to noise", "sensitivity (KL)", "weight growth")
 
@@ -49,66 +50,57 @@ def _table(layers: Sequence[QuantizedLayer]) -> Html:
 def _chart(layers: Sequence[QuantizedLayer]) -> Html:
     room = (WIDTH - LEFT - RIGHT) / len(layers)
     width = max(1.0, min(14.0, 0.7 * room))
-    places = [LEFT + (i + 0.5) * room for i in range(len(layers))]
+    noise, sensitivity = _noise_axis(layers), _sensitivity_axis(layers)
     shapes = [
-        *_panel("signal to noise, dB: higher is better", _noise_axis(layers), "{:g}", NOISE[0]),
-        *_panel(
-            "sensitivity, KL of the scores when it alone is quantized: lower is better",
-            _sensitivity_axis(layers),
-            "1e{:g}",
-            SENSITIVITY[0],
-        ),
+        *_panel("signal to noise, dB: higher is better", noise, "{:g}"),
+        *_panel(SENSITIVITY_TITLE, sensitivity, "1e{:g}"),
     ]
     for integer, mark in ((True, "layer"), (False, "layer kept")):
         mine = [
-            (x, layer) for x, layer in zip(places, layers, strict=True) if layer.integer is integer
+            (LEFT + (i + 0.5) * room, layer)
+            for i, layer in enumerate(layers)
+            if layer.integer is integer
         ]
-        noise, sensitivity = _noise_axis(layers), _sensitivity_axis(layers)
-        shapes.append(
-            bars(
-                [
-                    (x, NOISE[1], noise.at(layer.noise_db))
-                    for x, layer in mine
-                    if layer.noise_db is not None and figures.known(layer.noise_db)
-                ],
-                mark,
-            )
-        )
-        shapes.append(
-            bars(
-                [
-                    (x, SENSITIVITY[1], sensitivity.at(math.log10(layer.sensitivity)))
-                    for x, layer in mine
-                    if layer.sensitivity is not None and _positive(layer.sensitivity)
-                ],
-                mark,
-            )
-        )
-    kept = [layer.name for layer in layers if not layer.integer]
+        heard = [(round(x, 1), noise.start, noise.at(db)) for x, db in _noises(mine)]
+        felt = [(round(x, 1), sensitivity.start, sensitivity.at(p)) for x, p in _powers(mine)]
+        shapes += [bars(heard, width, mark), bars(felt, width, mark)]
+    kept = sum(not layer.integer for layer in layers)
     shapes.append(text(LEFT, HEIGHT - 4, "layers in the order of the graph"))
     if kept:
         shapes.append(text(WIDTH - RIGHT, HEIGHT - 4, "kept in float", "end kept"))
-    what = f"Noise and sensitivity of {len(layers)} layers; kept in float: {len(kept)}"
-    style = f"--bar:{width:.1f}px"
-    chart = drawing(what, WIDTH, HEIGHT, *shapes, mark="chart fixed")
-    return scrolling(Html(chart.replace("<svg ", f'<svg style="{style}" ', 1)), what)
+    what = f"Noise and sensitivity of {len(layers)} layers; kept in float: {kept}"
+    return scrolling(drawing(what, WIDTH, HEIGHT, *shapes, mark="chart fixed"), what)
+
+
+def _noises(placed: Sequence[tuple[float, QuantizedLayer]]) -> list[tuple[float, float]]:
+    """Return (place, dB) of the layers whose noise is known."""
+    return [
+        (x, db) for x, layer in placed if figures.known(db := layer.noise_db) and db is not None
+    ]
+
+
+def _powers(placed: Sequence[tuple[float, QuantizedLayer]]) -> list[tuple[float, float]]:
+    """Return (place, power of ten) of the layers whose sensitivity is known and not 0."""
+    return [
+        (x, math.log10(s))
+        for x, layer in placed
+        if (s := layer.sensitivity) is not None and _positive(s)
+    ]
 
 
 def _noise_axis(layers: Sequence[QuantizedLayer]) -> Axis:
-    found = [db for layer in layers if (db := layer.noise_db) is not None and figures.known(db)]
+    found = [db for _, db in _noises([(0.0, layer) for layer in layers])]
     return Axis(min([0.0, *found]), max([1.0, *found]), NOISE[1], NOISE[0])
 
 
 def _sensitivity_axis(layers: Sequence[QuantizedLayer]) -> Axis:
     """Return an axis of powers of ten: sensitivities differ by thousands."""
-    found = [
-        math.log10(s) for layer in layers if (s := layer.sensitivity) is not None and _positive(s)
-    ] or [-1.0]
+    found = [power for _, power in _powers([(0.0, layer) for layer in layers])] or [-1.0]
     return Axis(math.floor(min(found)) - 0.2, math.ceil(max(found)), SENSITIVITY[1], SENSITIVITY[0])
 
 
-def _panel(title: str, axis: Axis, form: str, top: float) -> list[Html]:
-    shapes = [text(LEFT, top - 8, title)]
+def _panel(title: str, axis: Axis, form: str) -> list[Html]:
+    shapes = [text(LEFT, axis.end - 8, title)]
     for tick in axis.ticks(4):
         y = axis.at(tick)
         shapes.append(line((LEFT, y), (WIDTH - RIGHT, y), "grid"))

@@ -48,7 +48,7 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Html:
 
 
 def _attribute(value: str | float) -> Html:
-    return escaped(value if isinstance(value, str) else f"{round(value, 2):g}")
+    return escaped(str(value) if isinstance(value, str) else f"{round(value, 2):g}")
 
 
 def marked(text: str, mark: str) -> Html:

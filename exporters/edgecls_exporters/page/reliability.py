@@ -73,7 +73,7 @@ def _chart(row: Row, first: tuple[Bin, ...], temperature: float | None) -> Html:
         np.array([b.right for b in bins]),
     )
     told = f"ECE {figures.decimal(error)}"
-    if temperature is not None:
+    if figures.known(temperature) and temperature != 1:
         told += f", logits divided by {temperature:.3g}"
     caption = element("figcaption", row.name, element("small", told))
     what = f"{row.name}: " + "; ".join(

@@ -1,5 +1,7 @@
 """How a row of the ledger stands: the original, a step, a variant that ships or is left out."""
 
+import math
+
 from edgecls_exporters.ledger import Row
 from edgecls_exporters.report import Report
 
@@ -26,7 +28,9 @@ def compared(report: Report) -> list[Row]:
 
 
 def changed(row: Row) -> int:
-    """Return on how many images a row answers otherwise than the original."""
+    """Return on how many images a row answers otherwise than the original; all if unknown."""
+    if not math.isfinite(row.agreement):
+        return row.images
     return round((1 - row.agreement) * row.images)
 
 

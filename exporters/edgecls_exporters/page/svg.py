@@ -75,7 +75,7 @@ def text(x: float, y: float, content: str, mark: str | None = None) -> Html:
     return element("text", content, x=x, y=y, class_=mark)
 
 
-def bars(places: Iterable[tuple[float, float, float]], mark: str) -> Html:
+def bars(places: Iterable[tuple[float, float, float]], width: float, mark: str) -> Html:
     """Return vertical bars, each (x, from y, to y), px, as one shape: hundreds cost little."""
     path = "".join(f"M{x:g} {low:g}V{high:g}" for x, low, high in places)
-    return element("path", d=path, class_=mark) if path else Html()
+    return element("path", d=path, stroke_width=width, class_=mark) if path else Html()

@@ -51,13 +51,14 @@ def _table(report: Report, manifest: Manifest) -> Html:
     first = standing.original(report)
     lines = [_line(first.name, Html("the original"), first, None)] if first else []
     for number, variant in enumerate(manifest.variants):
-        state = "in the bundle, preferred" if number == 0 else "in the bundle"
+        first_of_many = number == 0 and len(manifest.variants) > 1
+        state = "in the bundle, preferred" if first_of_many else "in the bundle"
         found = rows.get(variant.name)
         lines.append(_line(variant.name, marked(state, "good"), found, variant))
     out = marked("left out", "bad")
     lines += [_line(name, out, rows.get(name), None) for name in report.left_out]
     head = ["variant", "top-1", "95 % interval", "points lost", "agreement", "size", "engine"]
-    cut = () if standing.labelled(report) else (1, 2, 3)
+    cut = () if standing.labelled(report) else (1, 2, 3) if first else (1, 2, 3, 4, 6)
     lines = [tuple(c for i, c in enumerate(line) if i not in cut) for line in lines]
     head = [name for i, name in enumerate(head) if i not in cut]
     return table("Variants", head, lines)
