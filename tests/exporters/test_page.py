@@ -321,6 +321,15 @@ def test_the_gallery_shows_the_worst_first_and_not_more_than_it_may() -> None:
     assert lost(shown[0]) == max(map(lost, report.flips))
 
 
+def test_a_flip_of_a_label_that_is_not_the_first_is_told_as_such() -> None:
+    flip = Flip("part.png", "good", "good", {"fp32": "good", "int8-arm": "good"})
+
+    words = outlined(replace(REPORTS["four labels"], flips=(flip,))).words["changed"]
+
+    assert "1 image that a variant answers otherwise than the original." in words
+    assert "differs in another label" in words
+
+
 def test_an_image_that_is_gone_leaves_a_frame(tmp_path: Path) -> None:
     report = REPORTS["four labels"]
     first, second, *_ = flipped.shown(report)

@@ -58,6 +58,8 @@ def _card(flip: Flip, report: Report, jpeg: bytes | None) -> Html:
         _line(", ".join(names), answer, _mark(answer, flip.label))
         for answer, names in others.items()
     ]
+    if not others:  # multilabel: the first label is the same
+        lines.append(_line("a variant", "differs in another label", ""))
     image = picture(jpeg, f"{flip.file}, answered {flip.original} by {first}")
     caption = element("figcaption", element("dl", *lines), element("small", flip.file))
     return element("figure", image, caption)
