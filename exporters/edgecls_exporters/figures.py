@@ -34,9 +34,11 @@ def probability(p: float | None) -> str:
     return f"{p:.2f}" if p >= 0.01 else "<0.01"
 
 
-def megabytes(size_bytes: int | None) -> str:
-    """Return a file's size in millions of bytes."""
-    return NOTHING if size_bytes is None else f"{size_bytes / 1e6:.1f} MB"
+def file_size(size_bytes: int | None) -> str:
+    """Return a file's size in millions of bytes, a tiny one's in thousands."""
+    if size_bytes is None:
+        return NOTHING
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
 
 
 def milliseconds(duration: float | None) -> str:
@@ -53,7 +55,8 @@ def decimal(value: float | None) -> str:
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e4:
-        return f"{float(f'{value:.2g}'):.{max(0, 1 - math.floor(math.log10(abs(value))))}f}"
+        rounded = float(f"{value:.2g}")
+        return f"{rounded:.{max(0, 1 - math.floor(math.log10(abs(rounded)) + 1e-9))}f}"
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
 
 

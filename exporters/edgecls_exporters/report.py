@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecls.metrics import wilson
 from edgecls.prediction import Task
-from edgecls_exporters.figures import NOTHING, megabytes, milliseconds, percent, probability
+from edgecls_exporters.figures import NOTHING, file_size, milliseconds, percent, probability
 from edgecls_exporters.ledger import Flip, Row
 
 HEAD = ("variant", "top-1", "95 % interval", "agreement", "p", "size", "engine")
@@ -181,7 +181,7 @@ def cells(row: Row) -> tuple[str, ...]:
         interval(row),
         agreement,
         p,
-        megabytes(row.size_bytes),
+        file_size(row.size_bytes),
         milliseconds(row.engine_ms),
     )
 

@@ -23,7 +23,7 @@ def part(report: Report) -> Html:
         _bars(
             "size",
             report,
-            [(row.name, row.size_bytes, figures.megabytes(row.size_bytes)) for row in rows],
+            [(row.name, row.size_bytes, figures.file_size(row.size_bytes)) for row in rows],
         ),
         _bars(
             "engine, median on the build machine",

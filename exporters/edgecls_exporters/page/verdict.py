@@ -67,7 +67,7 @@ def _table(report: Report, manifest: Manifest) -> Html:
 def _line(name: str, state: Html, row: Row | None, variant: Variant | None) -> tuple[str, ...]:
     size = variant.size_bytes if variant else row.size_bytes if row else None
     if row is None:
-        return (two_lines(name, state), *["-"] * 4, figures.megabytes(size), "-")
+        return (two_lines(name, state), *["-"] * 4, figures.file_size(size), "-")
     is_original = row.after is None
     return (
         two_lines(name, state),
@@ -75,7 +75,7 @@ def _line(name: str, state: Html, row: Row | None, variant: Variant | None) -> t
         interval(row),
         "-" if is_original else figures.points(row.drop),
         "-" if is_original else figures.percent(row.agreement),
-        figures.megabytes(size),
+        figures.file_size(size),
         figures.milliseconds(row.engine_ms),
     )
 
