@@ -80,6 +80,61 @@ def paired_drop(
     return max(-1.0, drop - half), min(1.0, drop + half)
 
 
+def rule_of_three(total: int) -> float:
+    """Return the rate, 0..1, below which lies what was seen on none of ``total`` images.
+
+    With 95 % confidence: (1 - r) ** total = 0.05 gives r = 1 - 0.05 ** (1 / total), and 3 / total
+    is never below it. A rate of nothing seen on no image may be anything: 1.
+
+    Source:
+        J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?",
+        JAMA 249 (1983), 1743-1745.
+    """
+    return min(1.0, 3 / total) if total else 1.0
+
+
+def images_without_change(rate: float) -> int:
+    """Return how many images without a single change prove a rate below ``rate``, above 0..1.
+
+    The rule of three, turned round; with 95 % confidence.
+    """
+    return math.ceil(round(3 / rate, 6))
+
+
+def images_for_half_width(found: float, total: int, wanted: float) -> int:
+    """Return how many images narrow an interval to ``wanted`` to either side.
+
+    Args:
+        found: Half the interval's width on ``total`` images.
+        total: How many images that was.
+        wanted: Half the width that is wanted, in the unit of ``found``; above 0.
+
+    Source:
+        The standard error of a share falls with the square root of the number of images.
+
+    """
+    return math.ceil(round(total * (found / wanted) ** 2, 6))
+
+
+def calibration_error(
+    images: NDArray[np.intp], score: NDArray[np.float64], right: NDArray[np.float64]
+) -> float:
+    """Return the expected calibration error, 0..1; NaN without images.
+
+    Args:
+        images: How many have a best score within each bin, shape (n_bins,).
+        score: Their mean best score, 0..1.
+        right: The share of them that is answered rightly, 0..1.
+
+    Source:
+        M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
+        using Bayesian binning", AAAI (2015), 2901-2907.
+
+    """
+    total = images.sum()
+    return float((images * np.abs(score - right)).sum() / total) if total else math.nan
+
+
 def percentile(seconds: list[float], percent: float) -> float:
     """Return a percentile of durations, in their unit; NaN without any."""
     return float(np.percentile(seconds, percent)) if seconds else math.nan

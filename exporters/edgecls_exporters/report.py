@@ -2,11 +2,19 @@
 
 import json
 import math
+import textwrap
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from edgecls.metrics import wilson
 from edgecls.prediction import Task
+from edgecls_exporters.figures import NOTHING, file_size, milliseconds, percent, probability
 from edgecls_exporters.ledger import Flip, Row
+
+HEAD = ("variant", "top-1", "95 % interval", "agreement", "p", "size", "engine")
+COLUMNS = 100
+# A table keeps these widths, so that one export reads like the next.
+LEAST_WIDTHS = (9, 7, 18, 9, 7, 8, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class Report:
         rungs: Ways to resize that were measured; empty without images.
         quantizations: How each integer variant was made, the left-out ones too.
         flips: Measured images that a variant answers otherwise than the original.
+        max_drop: Points of top-1 (without labels: % of answers) that a variant may lose; None if
+            there is no budget.
         duplicates: Files with the content of another, left out.
         skipped: Messages of the files that could not be read.
 
@@ -128,52 +138,97 @@ class Report:
     rungs: tuple[Rung, ...] = ()
     quantizations: tuple[Quantization, ...] = ()
     flips: tuple[Flip, ...] = ()
+    max_drop: float | None = None
+
+    def data(self) -> dict[str, Any]:
+        """Return what JSON can hold: None for what is not a finite number."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     def to_json(self) -> str:
         """Return the text of ``report.json``."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(self.data(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # A file name may hold bytes that are no UTF-8; JSON has an escape for them.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def text(self) -> str:
-        """Return the table for a terminal."""
-        if not self.rows:
-            return self.images() + "\n"
-        head = "variant    top-1    95 % interval      agreement  p        size      engine"
-        lines = [head, *(_line(row) for row in self.rows), self.images()]
-        lines += [f"left out: {name}: {reason}" for name, reason in self.left_out.items()]
+        """Return the table for a terminal: the original, then what ships and what was left out."""
+        said = self.images()
+        lines = said.split("; ", 1) if len(said) > COLUMNS else [said]
+        lines += _reasons(self.left_out)
+        if self.rows:
+            wanted = {*self.variants, *self.left_out}
+            shown = [self.rows[0], *(row for row in self.rows[1:] if row.name in wanted)]
+            lines = [*_aligned([HEAD, *map(cells, shown)]), *lines]
         return "\n".join(lines) + "\n"
 
     def images(self) -> str:
         """Say what was measured on what."""
         if not self.rows:
             return "no images (--data DIR): nothing was measured but the golden samples"
+        chosen = f", chosen on {self.chosen_on} others" if self.chosen_on else ""
         return (
-            f"measured on {self.rows[0].images} images, calibrated on {self.calibrated} others; "
+            f"measured on {self.rows[0].images} images, calibrated on {self.calibrated} others"
+            f"{chosen}; "
             f"{self.duplicates} duplicates and {len(self.skipped)} unreadable files left out"
         )
 
 
-HEAD = ("variant", "top-1", "95 % interval", "agreement", "p", "size", "engine, here")
-
-
-def _line(row: Row) -> str:
-    name, top1, interval, agreement, p, size, engine = cells(row)
-    return f"{name:9}  {top1:7}  {interval:17}  {agreement:9}  {p:7}  {size:8}  {engine}"
-
-
 def cells(row: Row) -> tuple[str, ...]:
-    """Return a row's cells, in the order of ``HEAD``."""
-    interval = top1 = p = "-"
-    if row.accuracy is not None and row.drop_p is not None:
-        low, high = wilson(round(row.accuracy * row.images), row.images)
-        top1, interval = percent(row.accuracy), f"{percent(low)} .. {percent(high)}"
-        p = f"{row.drop_p:.2f}"
-    size = "-" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB"
-    engine = "-" if row.engine_ms is None else f"{row.engine_ms:.1f} ms"
-    if row.name == "pytorch":
-        return row.name, top1, interval, "-", "-", size, engine
-    return row.name, top1, interval, percent(row.agreement), p, size, engine
+    """Return a row's cells, in the order of ``HEAD``; the original is compared with nothing."""
+    agreement, p = percent(row.agreement), probability(row.drop_p)
+    if row.after is None:
+        agreement = p = NOTHING
+    return (
+        row.name,
+        percent(row.accuracy),
+        interval(row),
+        agreement,
+        p,
+        file_size(row.size_bytes),
+        milliseconds(row.engine_ms),
+    )
 
 
-def percent(value: float) -> str:
-    """Return a share, 0..1, as a reader wants it."""
-    return "-" if math.isnan(value) else f"{100 * value:.2f} %"
+def interval(row: Row) -> str:
+    """Return where a row's top-1 lies with 95 % confidence."""
+    if row.accuracy is None or math.isnan(row.accuracy):
+        return NOTHING
+    low, high = wilson(round(row.accuracy * row.images), row.images)
+    return f"{percent(low)} .. {percent(high)}"
+
+
+def _aligned(lines: list[tuple[str, ...]]) -> list[str]:
+    widths = [
+        max(least, *map(len, column))
+        for least, column in zip(LEAST_WIDTHS, zip(*lines, strict=True), strict=True)
+    ]
+    return [
+        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def _reasons(left_out: dict[str, str]) -> list[str]:
+    """Return a line for each variant that is left out, folded under its reason when long."""
+    width = max(map(len, left_out), default=0) + 1
+    lines = []
+    for name, reason in left_out.items():
+        head = f"left out: {name + ':':{width}} "
+        folded = textwrap.wrap(
+            reason,
+            COLUMNS,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += folded or [head.rstrip()]
+    return lines
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
