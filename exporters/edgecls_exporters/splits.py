@@ -1,4 +1,4 @@
-"""Which images calibrate, and which measure: never the same ones, told by their pixels."""
+"""Which images calibrate, choose and measure: never the same ones, told by their pixels."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,41 +12,77 @@ from edgecls_runtime.images import Labelled, read_image
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A data folder, divided.
+    """Images, divided.
 
     Attributes:
         calibrate: Used to find the ranges of activations; in no figure.
-        measure: Used for every figure; never seen in calibration.
+        choose: Used to choose between ways of quantizing; in no figure.
+        measure: Used for every figure; seen by neither.
         duplicates: Files left out because another file shows the same picture.
 
     """
 
     calibrate: list[Labelled]
+    choose: list[Labelled]
     measure: list[Labelled]
     duplicates: int
 
 
-def split(data: list[Labelled], n_calibrate: int, most: int, seed: int) -> Split:
-    """Divide a data folder, each label in proportion.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many images shall do what.
+
+    Attributes:
+        calibrate: For calibration.
+        choose: For choosing.
+        most: Use no more images than this, of each folder.
+        seed: Decides which.
+
+    """
+
+    calibrate: int
+    choose: int
+    most: int
+    seed: int
+
+
+def split(data: list[Labelled], aside: list[Labelled], wanted: Wanted) -> Split:
+    """Divide images, each label in proportion.
 
     Args:
         data: Files that can be read.
-        n_calibrate: Wanted for calibration; at most half of the images are taken.
-        most: Use no more images than this.
-        seed: Decides which.
+        aside: Files for calibration and choosing alone; empty takes both from ``data``, at most a
+            quarter of it for each.
+        wanted: How many.
 
     Raises:
-        ExportError: One picture stands under two labels.
+        ExportError: One picture stands under two labels, or in both lists.
 
     """
-    unique = _unique(data)
-    ordered = _interleaved(unique, np.random.default_rng(seed))[:most]
-    n_calibrate = min(n_calibrate, len(ordered) // 2)
-    duplicates = len(data) - len(unique)
-    return Split(ordered[:n_calibrate], ordered[n_calibrate:], duplicates)
+    known = _unique(data)
+    ordered = _ordered(known, wanted)
+    if not aside:
+        n, m = (min(n, len(ordered) // 4) for n in (wanted.calibrate, wanted.choose))
+        left_out = len(data) - len(known)
+        return Split(ordered[:n], ordered[n : n + m], ordered[n + m :], left_out)
+    others = _unique(aside)
+    for digest in others.keys() & known.keys():
+        raise ExportError(
+            f"{others[digest].path}: the same picture as {known[digest].path}; an image that "
+            f"calibrates must not measure; remove it from --calibration-data or from --data"
+        )
+    first = _ordered(others, wanted)
+    n = min(wanted.calibrate, len(first) // 2)
+    left_out = len(data) - len(known) + len(aside) - len(others)
+    return Split(first[:n], first[n : n + wanted.choose], ordered, left_out)
 
 
-def _unique(data: list[Labelled]) -> list[Labelled]:
+def _ordered(known: dict[bytes, Labelled], wanted: Wanted) -> list[Labelled]:
+    random = np.random.default_rng(wanted.seed)
+    return _interleaved(list(known.values()), random)[: wanted.most]
+
+
+def _unique(data: list[Labelled]) -> dict[bytes, Labelled]:
     """Keep one file of each picture, told by its pixels: a copy may be saved in another format."""
     first: dict[bytes, Labelled] = {}
     for item in track(data, "data: comparing", len(data)) if data else ():
@@ -58,7 +94,7 @@ def _unique(data: list[Labelled]) -> list[Labelled]:
             raise ExportError(
                 f"{item.path}: the same picture as {known.path}, under another label; keep one"
             )
-    return list(first.values())
+    return first
 
 
 def _interleaved(data: list[Labelled], random: np.random.Generator) -> list[Labelled]:
