@@ -39,7 +39,7 @@ def test_the_scores_change_by_no_more_than_a_rounded_mean(int8: ModelProto) -> N
     assert np.abs(scores(int8, images) - before).max() < 0.05
 
 
-def test_a_graph_that_begins_otherwise_is_refused(made: Made, int8: ModelProto) -> None:
+def test_a_graph_that_begins_otherwise_is_refused(int8: ModelProto) -> None:
     integer_face.use_integers(int8)
     found = "goes to DequantizeLinear; expected one Cast; was this graph exported by us?"
 

@@ -1,7 +1,7 @@
 """64-bit ARM: Raspberry Pi 3 to 5, Jetson's and every phone's processor cores.
 
 Products add up in 32 bits, with the dot-product instructions and without: nothing saturates, and
-s8s8 and u8s8 give the same scores (measured on emulated Cortex-A72 and A76). s8 is chosen for
+s8s8 and u8s8 gave the same score on an emulated Cortex-A76. s8 is chosen for
 speed: MLAS has a GEMM for symmetric weights that reads signed activations where they lie, and none
 for unsigned ones, whose weights it shifts to unsigned, with sums over each row to make up for it.
 That it is faster on a board was **not measured**. Activations keep a zero point. On x86 this file
