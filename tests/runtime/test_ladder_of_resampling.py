@@ -27,7 +27,8 @@ def soft(height: int, width: int, seed: int = 0) -> Pixels:
 
 def differences(image: Pixels, wanted: Preprocessing) -> NDArray[np.int_]:
     exact = prepare(image, replace(wanted, resampling=Resampling.EXACT))
-    return prepare(image, wanted).astype(int) - exact
+    found: NDArray[np.int_] = prepare(image, wanted).astype(np.int_) - exact.astype(np.int_)
+    return found
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (7, 5), (1, 9), (9, 1), (1, 1), (2, 3), (241, 319)])
