@@ -40,6 +40,17 @@ class Interpolation(StrEnum):
     LANCZOS = "lanczos"
 
 
+class Resampling(StrEnum):
+    """How much of a large image the filter itself reads; each rung is faster than the one above."""
+
+    EXACT = "exact"
+    """All of it: Pillow's own bytes."""
+    HALVING = "halving"
+    """Means of 2x2 pixels while twice the wanted height and width remain, then as ``exact``."""
+    COARSE = "coarse"
+    """Means of 2x2 pixels while the wanted height and width remain, then as ``exact``."""
+
+
 class Precision(StrEnum):
     """Number format of the weights, and of the activations where the kernels allow it."""
 
@@ -67,6 +78,7 @@ class Preprocessing:
         mean: Subtracted from each RGB channel after division by 255, so 0..1. In the graph.
         std: Then divides each channel. In the graph.
         fill: RGB, 0..255, around a letterboxed image.
+        resampling: How much of a large image the filter reads. ``nearest`` is always exact.
 
     """
 
@@ -77,6 +89,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     fill: tuple[int, int, int] = (114, 114, 114)
+    resampling: Resampling = Resampling.EXACT
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out."""

@@ -6,6 +6,8 @@ weights rounded to 22 bits, two passes, each rounded to 8 bits. All sums are int
 in units of 2**-22, so float64 BLAS computes them exactly, whatever the order of its additions.
 Only the pixels that the crop keeps are computed, which makes it faster than Pillow itself.
 
+A large image may be halved first, by means of 2x2 pixels: faster by far, and no longer exact.
+
 Source:
     Pillow 13.0.0, src/libImaging/Resample.c (precompute_coeffs, normalize_coeffs_8bpc,
     ImagingResampleInner). The tests compare every filter with Pillow, byte for byte. Pillow before
@@ -58,7 +60,9 @@ class Taps:
     weights: tuple[NDArray[np.float64], ...]
 
 
-def resample(image: Image, rows: Span, columns: Span, interpolation: Interpolation) -> Image:
+def resample(
+    image: Image, rows: Span, columns: Span, interpolation: Interpolation, halvings: int = 0
+) -> Image:
     """Resize an image as Pillow does and return one window of the result.
 
     Args:
@@ -66,6 +70,9 @@ def resample(image: Image, rows: Span, columns: Span, interpolation: Interpolati
         rows: Wanted rows of the resized image.
         columns: Wanted columns of the resized image.
         interpolation: Pillow's filter of that name.
+        halvings: How often the image is halved before the filter; 0 gives Pillow's bytes. The
+            filter then reads a part of the halved image that may end inside a pixel, as Pillow's
+            ``reducing_gap`` does, so nothing shifts.
 
     Returns:
         uint8, shape (rows.count, columns.count, 3), C-contiguous.
@@ -74,21 +81,48 @@ def resample(image: Image, rows: Span, columns: Span, interpolation: Interpolati
     height, width = image.shape[:2]
     if interpolation is Interpolation.NEAREST:
         return np.ascontiguousarray(image[np.ix_(_nearest(height, rows), _nearest(width, columns))])
-    down, across = taps(height, rows, interpolation), taps(width, columns, interpolation)
+    block = 1 << halvings
+    tall, wide = height / block, width / block
+    down, across = taps(tall, rows, interpolation), taps(wide, columns, interpolation)
     # The vertical pass reads only these rows and columns, so the horizontal pass makes no others.
-    image = image[down.first : down.end, across.first : across.end]
-    shrink = height - rows.whole
-    if shrink > 0 and shrink > 2 * (width - columns.whole):
+    image = image[down.first * block : down.end * block, across.first * block : across.end * block]
+    for number in range(halvings):
+        # Every second time halves are rounded down, on the negative: the image grows no brighter.
+        image = ~halved(~image) if number % 2 else halved(image)
+    shrink = math.ceil(tall) - rows.whole
+    if shrink > 0 and shrink > 2 * (math.ceil(wide) - columns.whole):
         image = _weigh(image, down)
         return _turned(_weigh(_turned(image), across))
     return _weigh(_turned(_weigh(_turned(image), across)), down)
 
 
+def halved(image: Image) -> Image:
+    """Return the means of 2x2 pixels, halves rounded up: (h, w, 3) -> (ceil(h/2), ceil(w/2), 3).
+
+    A last row or column without a partner stands for itself.
+    """
+    bottom, right = image.shape[0] % 2, image.shape[1] % 2
+    if bottom or right:
+        image = np.asarray(
+            cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8
+        )
+    size = (image.shape[1] // 2, image.shape[0] // 2)
+    # At exactly one half OpenCV has fast code for this, (a + b + c + d + 2) >> 2.
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 @lru_cache(maxsize=64)
-def taps(size: int, span: Span, interpolation: Interpolation) -> Taps:
-    """Return the weights that turn an axis of ``size`` pixels into a span of the output axis."""
+def taps(length: float, span: Span, interpolation: Interpolation) -> Taps:
+    """Return the weights that turn an axis into a span of the output axis.
+
+    Args:
+        length: Of the input axis, px. After halving it may end inside its last pixel.
+        span: Wanted part of the output axis.
+        interpolation: The filter.
+
+    """
     kernel, radius = KERNELS[interpolation]
-    scale = size / span.whole
+    size, scale = math.ceil(length), length / span.whole
     if scale == 1.0:  # Pillow skips such a pass; the filters weigh the pixel itself with 1
         radius = 0.5
     stretch = max(scale, 1.0)

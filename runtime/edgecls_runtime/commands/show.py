@@ -49,8 +49,8 @@ def _path_of_an_image(manifest: Manifest) -> str:
     scaled = "x".join(map(str, done.resize_size))
     size = "x".join(map(str, done.size))
     return (
-        f"RGB, {done.resize} to {scaled} px ({done.interpolation}), centre {size}, "
-        f"mean {_numbers(done.mean)}, std {_numbers(done.std)}"
+        f"RGB, {done.resize} to {scaled} px ({done.interpolation}, {done.resampling}), "
+        f"centre {size}, mean {_numbers(done.mean)}, std {_numbers(done.std)}"
     )
 
 
