@@ -92,9 +92,14 @@ def compare(job: Job) -> Comparison:
         ParityError: Labels in another order, or scores that are not numbers.
 
     """
-    found = find_labelled(job.data)
-    a, b = open_sides(job, label_names(found))
+    a, b = open_sides(job, label_names(find_labelled(job.data)))
+    return compared(a, b, job)
+
+
+def compared(a: Side, b: Side, job: Job) -> Comparison:
+    """Compare sides that are open already; raises what ``compare`` does."""
     check_comparable(a, b)
+    found = find_labelled(job.data)
     _check_data(found, a.labels, job.data)
     data, skipped = _readable(_spread(found, job.max_images))
     if not data:
