@@ -19,6 +19,7 @@ EXPORTER, RUNTIME = "edgecls_exporters.commands", "edgecls_runtime.commands"
 
 COMMANDS = {  # where it is, the extra it needs, what it does
     "export": (EXPORTER, "export", "trained PyTorch model -> bundle, with proof"),
+    "compare": (EXPORTER, "export", "do two bundles, ONNX files or checkpoints answer alike?"),
     "show": (RUNTIME, "cpu", "what a bundle is, in one screen"),
     "verify": (RUNTIME, "cpu", "does the bundle answer rightly on this device?"),
     "classify": (RUNTIME, "cpu", "label image files"),

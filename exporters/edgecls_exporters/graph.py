@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,7 @@ def describe(
         "input": f"uint8 RGB (n, {size.replace('x', ', ')}, 3); normalisation is in the graph",
         "preprocessing": f"{preprocessing.resize} to {resized} px, Pillow "
         f"{preprocessing.interpolation} with antialias, centre crop {size} px",
+        "preprocessing_json": json.dumps(asdict(preprocessing)),
     }
     helper.set_model_props(model, text)
 
