@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,9 @@ from torch import nn
 from edgecls.errors import EdgeclsError
 from edgecls.prediction import Task
 from edgecls_exporters import golden
-from edgecls_exporters.checkpoint import Original, open_source
+from edgecls_exporters.checkpoint import open_source
 from edgecls_exporters.graph import export_graph, to_scores
+from edgecls_exporters.original import Original, first_line
 from edgecls_exporters.quantization import quantize
 from edgecls_runtime.images import find_labelled
 from edgecls_runtime.preprocessing import prepare
@@ -100,7 +101,7 @@ def measure(family: str, *, int8: bool) -> Result:
     if not fitting:
         return Result(family, export=f"no member for RGB images of at most {LARGEST_PX} px")
     parameters, size, name = fitting[0]
-    head = {"family": family, "member": name, "parameters": round(parameters, 2), "size": size}
+    head = Result(family, name, round(parameters, 2), size)
     try:
         torch.manual_seed(0)
         original = open_source(f"timm:{name}", LABELS, Task.MULTICLASS, None, {})
@@ -109,24 +110,27 @@ def measure(family: str, *, int8: bool) -> Result:
         images = prepared(original, MEASURE)
         expected, found = reference(original, MEASURE), answers(graph, images)
     except EdgeclsError as error:
-        return Result(**head, export=str(error), seconds=round(time.monotonic() - started, 1))
-    measured: dict[str, object] = {"export": "ok"}
-    measured["difference"] = float(np.abs(expected - found).max())
+        return replace(head, export=str(error), seconds=round(time.monotonic() - started, 1))
+    result = replace(head, export="ok", difference=float(np.abs(expected - found).max()))
     if int8:
-        measured |= measure_int8(graph, original, images, found)
-    return Result(**{**head, **measured, "seconds": round(time.monotonic() - started, 1)})
+        result = with_int8(result, graph, original, images, found)
+    return replace(result, seconds=round(time.monotonic() - started, 1))
 
 
-def measure_int8(
-    graph: ModelProto, original: Original, images: NDArray[np.uint8], fp32: NDArray[np.float32]
-) -> dict[str, object]:
+def with_int8(
+    result: Result,
+    graph: ModelProto,
+    original: Original,
+    images: NDArray[np.uint8],
+    fp32: NDArray[np.float32],
+) -> Result:
     """Quantize and compare with fp32; a failure is named by its first line."""
     try:
         found = answers(quantized(graph, original), images)
     except Exception as error:  # noqa: BLE001 - onnxruntime's classes derive from Exception alone
-        return {"int8": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
+        return replace(result, int8=f"{type(error).__name__}: {first_line(error)}")
     same = float((found.argmax(1) == fp32.argmax(1)).mean())
-    return {"int8": "ok", "agreement": same, "cosine": cosine(found, fp32)}
+    return replace(result, int8="ok", agreement=same, cosine=cosine(found, fp32))
 
 
 def quantized(graph: ModelProto, original: Original) -> ModelProto:
@@ -151,7 +155,7 @@ def reference(original: Original, seeds: tuple[int, ...]) -> NDArray[np.float32]
     """Return PyTorch's scores by the source's own transform."""
     batch = torch.stack([original.transform(Image.fromarray(image)) for image in photos(seeds)])
     with torch.inference_mode():
-        return to_scores(original.model(batch), Task.MULTICLASS).numpy()
+        return np.asarray(to_scores(original.logits(batch), Task.MULTICLASS))
 
 
 def answers(graph: ModelProto, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -177,6 +181,7 @@ def liven(original: Original) -> None:
     nothing. Batch norms take the statistics of made-up photos.
     """
     model = original.model
+    assert isinstance(model, nn.Module)  # noqa: S101 - all of timm is
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         if parameter.detach().abs().max() < 1e-2:
@@ -213,25 +218,24 @@ def page(results: list[Result]) -> str:
     """Return docs/families.md."""
     exported = sum(result.export == "ok" for result in results)
     quantized_too = sum(result.int8 == "ok" for result in results)
-    lines = [
-        "# Every timm family, exported",
-        "",
-        f"Made by `python scripts/families.py --write` with timm {timm.__version__}, torch",
-        f"{torch.__version__.partition('+')[0]}, onnxruntime {ort.__version__}: of {len(results)} "
-        f"families {exported} export to fp32, {quantized_too} to int8.",
-        "",
-        "One member each: the one with the fewest parameters whose image is at most "
-        f"{LARGEST_PX} px, with random weights and {LABELS} labels,",
-        "on 16 made-up photos. *difference*: largest difference of a score between PyTorch and the "
-        "fp32 graph. *agreement* and *cosine*: int8 against fp32,",
-        "calibrated on 16 other photos. Random weights say what graph and kernels do, not what "
-        "accuracy a trained model keeps: the proof of an export does.",
-        "",
-        "| family | member | M params | px | fp32 | difference | int8 | agreement | cosine |",
-        "|---|---|--:|--:|---|--:|---|--:|--:|",
-    ]
-    lines += [_line(result) for result in sorted(results, key=lambda result: result.family)]
-    return "\n".join(lines) + "\n"
+    count = f"{len(results)} families {exported} export to fp32, {quantized_too} to int8"
+    torch_version = torch.__version__.partition("+")[0]
+    text = f"""# Every timm family, exported
+
+Made by `python scripts/families.py --write` with timm {timm.__version__}, torch {torch_version},
+onnxruntime {ort.__version__}: of {count}.
+
+One member each: the one with the fewest parameters whose image is at most {LARGEST_PX} px, with
+random weights and {LABELS} labels, on 16 made-up photos. *difference*: largest difference of a score
+between PyTorch and the fp32 graph. *agreement* and *cosine*: int8 against fp32, calibrated on 16
+other photos. Random weights say what graph and kernels do, not what accuracy a trained model keeps:
+the proof of an export does.
+
+| family | member | M params | px | fp32 | difference | int8 | agreement | cosine |
+|---|---|--:|--:|---|--:|---|--:|--:|
+"""
+    lines = [_line(result) for result in sorted(results, key=lambda result: result.family)]
+    return text + "\n".join(lines) + "\n"
 
 
 def _line(result: Result) -> str:
