@@ -3,9 +3,10 @@
     python scripts/families.py [--only FAMILY ...] [--fp32] [--results FILE] [--write]
 
 A family is a module of timm. Its member is the one with the fewest parameters whose image is at
-most 288 px. Weights are random, so the columns tell what the graph and the kernels do to an answer
-and nothing of accuracy. Each member has a process of its own, with a time limit, so that its memory
-comes back; results are appended to FILE, and a family that stands there is not measured again.
+most 288 px, or the smallest image there is. Weights are random, so the columns tell what the graph
+and the kernels do to an answer, and nothing of accuracy. Each member has a process of its own, with
+a time limit, so that its memory comes back; results are appended to FILE, and a family that stands
+there is not measured again.
 """
 
 import argparse
@@ -60,7 +61,7 @@ class Result:
         difference: Largest difference of a score, 0..1, between PyTorch and the fp32 graph.
         int8: ``ok``, why there is no int8 graph, or empty when it was not asked for.
         agreement: Share of made-up photos with the same first label in int8 and fp32.
-        cosine: Between the log scores of int8 and fp32, each photo's mean taken out; mean of photos.
+        cosine: Between the log scores of int8 and fp32, each photo's mean taken out.
         seconds: What it took.
 
     """
@@ -79,18 +80,23 @@ class Result:
 
 def members(family: str) -> list[tuple[float, int, str]]:
     """Return (millions of parameters, px, name) of a family's models that fit, smallest first."""
-    found = []
+    sides = {}
     for name in timm.list_models(module=family):
         config = timm.get_pretrained_cfg(name)
         channels, height, width = config.input_size if config else (3, 224, 224)
-        if channels != 3 or max(height, width) > LARGEST_PX:
+        if channels == 3:
+            sides[name] = max(height, width)
+    largest = max(LARGEST_PX, min(sides.values(), default=0))
+    found = []
+    for name, side in sides.items():
+        if side > largest:
             continue
         try:
             with torch.device("meta"):
                 model = timm.create_model(name, num_classes=LABELS)
         except Exception:  # noqa: BLE001, S112 - whatever a model's code does on the meta device
             continue
-        found.append((sum(p.numel() for p in model.parameters()) / 1e6, max(height, width), name))
+        found.append((sum(p.numel() for p in model.parameters()) / 1e6, side, name))
     return sorted(found)
 
 
@@ -99,7 +105,7 @@ def measure(family: str, *, int8: bool) -> Result:
     started = time.monotonic()
     fitting = members(family)
     if not fitting:
-        return Result(family, export=f"no member for RGB images of at most {LARGEST_PX} px")
+        return Result(family, export="no member that takes RGB images and can be built")
     parameters, size, name = fitting[0]
     head = Result(family, name, round(parameters, 2), size)
     try:
@@ -225,11 +231,11 @@ def page(results: list[Result]) -> str:
 Made by `python scripts/families.py --write` with timm {timm.__version__}, torch {torch_version},
 onnxruntime {ort.__version__}: of {count}.
 
-One member each: the one with the fewest parameters whose image is at most {LARGEST_PX} px, with
-random weights and {LABELS} labels, on 16 made-up photos. *difference*: largest difference of a score
-between PyTorch and the fp32 graph. *agreement* and *cosine*: int8 against fp32, calibrated on 16
-other photos. Random weights say what graph and kernels do, not what accuracy a trained model keeps:
-the proof of an export does.
+One member each: the one with the fewest parameters whose image is at most {LARGEST_PX} px (or the
+smallest image there is), with random weights and {LABELS} labels, on 16 made-up photos.
+*difference*: largest of any score between PyTorch and the fp32 graph. *agreement* and *cosine*:
+int8 against fp32, calibrated on 16 other photos. Random weights say what graph and kernels do, not
+what accuracy a trained model keeps: the proof of an export does.
 
 | family | member | M params | px | fp32 | difference | int8 | agreement | cosine |
 |---|---|--:|--:|---|--:|---|--:|--:|

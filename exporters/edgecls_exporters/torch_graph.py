@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from edgecls.errors import ExportError
 from edgecls_exporters.face import OPSET
+from edgecls_exporters.plain_attention import PlainAttention
 
 OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 COLOUR = re.compile(r"\x1b\[\d+m")
@@ -37,24 +38,37 @@ def torch_graph(
 
     """
     dynamic = ({0: torch.export.Dim("batch")},) if any_batch else None
+    try:
+        return _exported(module, example, names, dynamic)
+    except Exception as first:  # torch.export raises what the user's module raises, and more
+        failed = first
+    attention = PlainAttention()
+    try:
+        with attention:
+            return _exported(module, example, names, dynamic)
+    except Exception as again:
+        error = again if attention.met else failed
+        said = _blamed(error, module, example, dynamic)
+        raise ExportError(f"{source}: torch.onnx cannot export it: {said}") from error
+
+
+def _exported(
+    module: nn.Module, example: Tensor, names: tuple[str, str], dynamic: tuple[object, ...] | None
+) -> ModelProto:
     with tempfile.TemporaryDirectory() as folder, _quiet():
         file = Path(folder) / "model.onnx"
-        try:
-            torch.onnx.export(
-                module,
-                (example,),
-                file,
-                input_names=[names[0]],
-                output_names=[names[1]],
-                opset_version=OPSET,
-                dynamo=True,
-                external_data=False,
-                dynamic_shapes=dynamic,
-                verbose=False,
-            )
-        except Exception as error:  # torch.export raises what the user's module raises, and more
-            said = _blamed(error, module, example, dynamic)
-            raise ExportError(f"{source}: torch.onnx cannot export it: {said}") from error
+        torch.onnx.export(
+            module,
+            (example,),
+            file,
+            input_names=[names[0]],
+            output_names=[names[1]],
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=dynamic,
+            verbose=False,
+        )
         return onnx.load(file)
 
 

@@ -11,7 +11,6 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, inliner, version_converter
 
 from edgecls.errors import ExportError
-from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
 from edgecls_exporters.face import OPSET
 from edgecls_exporters.foreign import Foreign, Layout, answering, freed, with_output
@@ -53,6 +52,11 @@ def build(source: str, task: Task, overrides: dict[str, object]) -> Found:
     graph = with_output(model, logits)
     _check_row(source, graph, task, head)
     known = ultralytics.preprocessing(source, metadata(model), overrides)
+    if known is not None and all(image.size) and known.size != image.size:
+        raise ExportError(
+            f"{source}: its metadata say {known.size} px, its graph takes {image.size}; "
+            f"expected the same"
+        )
     size = image.size if all(image.size) else known.size if known else overrides.get("size")
     if not (isinstance(size, tuple) and all(size)):
         raise ExportError(f"{source}: takes images of any size; give --size as it was in training")
@@ -63,7 +67,7 @@ def build(source: str, task: Task, overrides: dict[str, object]) -> Found:
     found = Foreign(source, graph, answer, image.name, logits, image.layout)
     if image.batch:
         found = freed(found, size)
-    return Found(found, _inside(known, image), size=size, weighted=True)
+    return Found(found, known, size=size, weighted=True)
 
 
 def read(source: str) -> ModelProto:
@@ -182,15 +186,6 @@ def _check_row(source: str, graph: ModelProto, task: Task, head: str) -> None:
             f"{source}: ends in Sigmoid over {lengths[1]} labels; a binary task has one; "
             f"expected --task multilabel"
         )
-
-
-def _inside(known: Preprocessing | None, image: Image) -> Preprocessing | None:
-    """Return what is known, with the size that the graph itself says."""
-    if known is None or not all(image.size) or known.size == image.size:
-        return known
-    raise ExportError(
-        f"metadata: imgsz is {known.size}, the graph takes {image.size}; expected the same"
-    )
 
 
 def _lengths(value: ValueInfoProto) -> tuple[int, ...]:
