@@ -39,15 +39,15 @@ def torch_graph(
     """
     dynamic = ({0: torch.export.Dim("batch")},) if any_batch else None
     try:
-        return _exported(module, example, names, dynamic)
-    except Exception as first:  # torch.export raises what the user's module raises, and more
-        failed = first
-    attention = PlainAttention()
-    try:
-        with attention:
+        try:
             return _exported(module, example, names, dynamic)
-    except Exception as again:
-        error = again if attention.met else failed
+        except Exception:
+            with PlainAttention() as attention:
+                graph = _exported(module, example, names, dynamic)
+            if not attention.met:
+                raise
+            return graph
+    except Exception as error:  # torch.export raises what the user's module raises, and more
         said = _blamed(error, module, example, dynamic)
         raise ExportError(f"{source}: torch.onnx cannot export it: {said}") from error
 

@@ -52,7 +52,9 @@ def build(source: str, n_logits: int, weights: Weights | None) -> Found:
     except Exception as error:  # a text half that wants another package, ...
         raise ExportError(f"{source}: open_clip cannot build it: {first_line(error)}") from error
     settings = open_clip.get_model_preprocess_cfg(whole)
-    transform = open_clip.image_transform_v2(open_clip.PreprocessCfg(**settings), is_train=False)
+    transform = open_clip.transform.image_transform_v2(
+        open_clip.transform.PreprocessCfg(**settings), is_train=False
+    )
     if weights is not None:
         _drop_text_half(weights, whole)
     preprocessing = declared(settings)
