@@ -1,92 +1,129 @@
-"""What ``SOURCE`` may be: a model of timm or torchvision, or a function of the user's own.
+"""What ``SOURCE`` may be, and what makes of it an original that can be trusted.
 
 A source also knows how its model wants to see an image. That transform is used twice: as it is, on
 Pillow images, for the reference that every variant is judged against; and as the declaration that
 the runtime carries out.
 """
 
-import difflib
-import importlib
+import json
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-import torchvision
-from PIL import Image
 from torch import Tensor, nn
 
 from edgecls.errors import BundleError, ConfigError, ExportError
 from edgecls.manifest import Preprocessing, Resize
 from edgecls.prediction import Task
-from edgecls_exporters.transforms import declared, from_timm, from_torchvision, reference
+from edgecls_exporters.foreign import Foreign, Layout
+from edgecls_exporters.original import Found, Original, Transform, first_line
+from edgecls_exporters.sources import (
+    from_function,
+    from_onnx,
+    from_open_clip,
+    from_pt2,
+    from_timm,
+    from_torchvision,
+    ultralytics,
+)
+from edgecls_exporters.transforms import declared, reference
 from edgecls_exporters.weights import Weights, load_into
 
-Transform = Callable[[Image.Image], Tensor]
+__all__ = ["Original", "Transform", "check_task", "is_untrained", "labels_in", "open_source"]
+
+# These give untrained models; the others bring their own weights, or a function does.
+NAMED = ("timm", "torchvision", "open_clip")
+FILES = (".pt2", ".onnx")
+# Logits of two images that differ by less than this share of the largest are the same.
+SAME = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
-    """The trained model, as the user's own Python runs it.
-
-    Attributes:
-        source: What the user called it.
-        model: In evaluation mode; float32 (n, 3, height, width) -> logits (n, n_logits).
-        transform: Pillow image -> normalised float32 (3, height, width), by the source's own code.
-        preprocessing: The same, as declared to the runtime.
-
-    """
-
-    source: str
-    model: nn.Module
-    transform: Transform
-    preprocessing: Preprocessing
-
-
-def open_source(
+def open_source(  # noqa: PLR0913 - what an export is asked for
     source: str,
     n_labels: int,
     task: Task,
     weights: Weights | None,
     overrides: dict[str, Any],
+    *,
+    random_weights: bool = False,
 ) -> Original:
-    """Build the model, load the weights, find the transform.
+    """Build the model, load the weights, find the transform, ask it about made-up images.
 
     Args:
-        source: ``timm:NAME``, ``torchvision:NAME`` or ``package.module:factory``.
+        source: ``timm:NAME``, ``torchvision:NAME``, ``open_clip:NAME``,
+            ``package.module:factory``, a ``.pt2`` or an ``.onnx`` file.
         n_labels: Labels that the model must tell apart.
         task: A binary model may have one logit or two.
         weights: To load; None leaves what the source gives.
         overrides: Fields of ``Preprocessing`` that the user has set.
+        random_weights: An untrained model may give every image the same answer.
 
     Raises:
-        ExportError: No such model, weights that do not fit, or an unknown transform.
+        ExportError: No such model, weights that do not fit, an unknown transform, or answers that
+            are no numbers, or the same on every image.
+        MissingExtra: The source needs a package that is not installed.
 
     """
-    kind, _, name = source.partition(":")
-    if not name:
-        raise ExportError(
-            f"{source}: not a source; "
-            f"expected timm:NAME, torchvision:NAME or package.module:factory"
-        )
-    if weights is not None and kind in ("timm", "torchvision"):
-        _check_architecture(name, weights)
-    n_logits = _n_logits(weights, n_labels, task)
-    build = {"timm": _from_timm, "torchvision": _from_torchvision}.get(kind, _from_factory)
-    model, found, transform = build(source, n_logits)
+    if weights is not None and source.partition(":")[0] in NAMED:
+        _check_architecture(source.partition(":")[2], weights)
+    found = _build(source, _n_logits(weights, n_labels, task), task, weights, overrides)
     if weights is not None:
-        load_into(model, weights)
-    preprocessing = _overridden(source, found, overrides)
+        if found.weighted or isinstance(found.model, Foreign):
+            raise ExportError(f"{source}: has its weights inside; leave out --weights")
+        load_into(found.model, weights)
+    preprocessing = _preprocessing(source, found, overrides)
+    transform = found.transform
     if transform is None or overrides:
         transform = reference(preprocessing)
-    original = Original(source, model.eval(), transform, preprocessing)
+    model = found.model.eval() if isinstance(found.model, nn.Module) else found.model
+    original = Original(source, model, transform, preprocessing)
     _check_logits(original, n_labels, task)
+    _check_answers(original, may_be_constant=random_weights)
     return original
+
+
+def labels_in(source: str) -> tuple[str, ...] | None:
+    """Return the labels that a source carries itself, in the order of its logits.
+
+    Raises:
+        ExportError: It is a file that cannot be read.
+
+    """
+    if Path(source).suffix != ".onnx":
+        return None
+    said = from_onnx.metadata(from_onnx.read(source))
+    if "thresholds" in said and "task" in said and "labels" in said:  # one of our own
+        return tuple(json.loads(said["labels"]))
+    return ultralytics.labels(source, said)
+
+
+def is_untrained(source: str) -> bool:
+    """Return whether a source gives random weights when none are loaded."""
+    return source.partition(":")[0] in NAMED
+
+
+def _build(
+    source: str, n_logits: int, task: Task, weights: Weights | None, overrides: dict[str, Any]
+) -> Found:
+    kind, _, name = source.partition(":")
+    if Path(source).suffix == ".pt2":
+        return from_pt2.build(source)
+    if Path(source).suffix == ".onnx":
+        return from_onnx.build(source, task, overrides)
+    if not name:
+        raise ExportError(
+            f"{source}: not a source; expected timm:NAME, torchvision:NAME, open_clip:NAME, "
+            f"package.module:factory, FILE.pt2 or FILE.onnx"
+        )
+    if kind == "timm":
+        return from_timm.build(source, n_logits)
+    if kind == "torchvision":
+        return from_torchvision.build(source, n_logits, weights)
+    if kind == "open_clip":
+        return from_open_clip.build(source, n_logits, weights)
+    return from_function.build(source)
 
 
 def _check_architecture(name: str, weights: Weights) -> None:
@@ -96,63 +133,19 @@ def _check_architecture(name: str, weights: Weights) -> None:
         raise ExportError(f"{weights.path}: trained as {said}; SOURCE names {name}; give {said}")
 
 
-Found = tuple[nn.Module, Preprocessing | None, Transform | None]
-
-
-def _from_timm(source: str, n_logits: int) -> Found:
-    name = source.partition(":")[2]
-    if not timm.is_model(name):
-        raise ExportError(f"{source}: timm has no such model{_perhaps(name, timm.list_models())}")
-    try:
-        model = timm.create_model(name, pretrained=False, num_classes=n_logits)
-    except Exception as error:  # an unknown tag, a package that this one model needs, ...
-        raise ExportError(f"{source}: timm cannot build it: {_first_line(error)}") from error
-    settings = timm.data.resolve_data_config({}, model=model)
-    transform = timm.data.create_transform(**settings, is_training=False)
-    return model, from_timm(settings), transform
-
-
-def _from_torchvision(source: str, n_logits: int) -> Found:
-    name = source.partition(":")[2]
-    names = torchvision.models.list_models(module=torchvision.models)
-    if name not in names:
-        raise ExportError(f"{source}: torchvision has no such classifier{_perhaps(name, names)}")
-    model = torchvision.models.get_model(name, weights=None, num_classes=n_logits)
-    preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
-    return model, from_torchvision(preset), preset
-
-
-def _from_factory(source: str, _: int) -> Found:
-    module, function = source.split(":", 1)
-    try:
-        with _this_folder():
-            factory = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever a user's own module raises
-        raise ExportError(
-            f"{source}: {_first_line(error)}; expected a function without arguments in a module "
-            f"on the Python path or in this folder"
-        ) from error
-    try:
-        model = factory()
-    except Exception as error:  # likewise
-        raise ExportError(
-            f"{source}: the function failed: {type(error).__name__}: {_first_line(error)}; "
-            f"expected it to return a torch nn.Module, without arguments"
-        ) from error
-    if not isinstance(model, nn.Module):
-        raise ExportError(f"{source}: returned {type(model).__name__}; expected a torch nn.Module")
-    return model, None, None
-
-
-@contextmanager
-def _this_folder() -> Iterator[None]:
-    """Look for modules in the current folder too, last: it must not replace installed ones."""
-    here = str(Path.cwd())
-    sys.path.append(here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
+def _preprocessing(source: str, found: Found, overrides: dict[str, Any]) -> Preprocessing:
+    """Join what the source knows with what the user has said."""
+    model = found.model
+    if isinstance(model, Foreign) and model.layout is Layout.BYTES:
+        # Bytes go in as they are: nothing is subtracted, nothing divided.
+        if {"mean", "std"} & set(overrides):
+            raise ExportError(f"{source}: normalises inside; leave out --mean and --std")
+        overrides = {"mean": (0.0,) * 3, "std": (1.0,) * 3, **overrides}
+    if found.size is not None:
+        if overrides.get("size", found.size) != found.size:
+            raise ExportError(f"{source}: takes {found.size} px; --size is {overrides['size']}")
+        overrides = {"size": found.size, **overrides}
+    return _overridden(source, found.preprocessing, overrides)
 
 
 def _overridden(
@@ -192,14 +185,7 @@ def _n_logits(weights: Weights | None, n_labels: int, task: Task) -> int:
 
 def _check_logits(original: Original, n_labels: int, task: Task) -> None:
     blank = torch.zeros(1, 3, *original.preprocessing.size)
-    try:
-        with torch.inference_mode():
-            logits = original.model(blank)
-    except Exception as error:  # whatever a user's own module raises
-        raise ExportError(
-            f"{original.source}: fails on an image of {original.preprocessing.size} px: "
-            f"{_first_line(error)}"
-        ) from error
+    logits = _asked(original, blank)
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     allowed = {(1, n_labels)} | ({(1, 1)} if task is Task.BINARY else set())
     if shape not in allowed:
@@ -209,13 +195,36 @@ def _check_logits(original: Original, n_labels: int, task: Task) -> None:
         )
 
 
-def _perhaps(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 5)
-    return f"; perhaps {', '.join(near)}" if near else ""
+def _check_answers(original: Original, *, may_be_constant: bool) -> None:
+    """Raise ExportError for answers that are no numbers, or the same on very different images."""
+    wanted = original.preprocessing
+    noise = torch.rand(2, 3, *wanted.size, generator=torch.Generator().manual_seed(0))
+    pixels = torch.round(255 * noise * torch.tensor([0.3, 1.0]).view(2, 1, 1, 1)) / 255
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (wanted.mean, wanted.std))
+    logits = _asked(original, (pixels - mean) / std)
+    if not bool(torch.isfinite(logits).all()):
+        raise ExportError(
+            f"{original.source}: its logits are not numbers (NaN or infinite); expected finite "
+            f"ones; did training diverge, or was the checkpoint damaged?"
+        )
+    apart = float((logits[0] - logits[1]).abs().max())
+    if not may_be_constant and apart <= SAME * float(logits.abs().max()):
+        raise ExportError(
+            f"{original.source}: answers the same on every image; expected logits that follow the "
+            f"image; are the weights trained ones, and --mean and --std those of training?"
+        )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _asked(original: Original, batch: Tensor) -> Tensor:
+    try:
+        with torch.inference_mode():
+            return original.logits(batch)
+    except Exception as error:  # whatever a user's own module raises
+        count = "an image" if len(batch) == 1 else f"{len(batch)} images"
+        raise ExportError(
+            f"{original.source}: fails on {count} of {original.preprocessing.size} px: "
+            f"{first_line(error)}"
+        ) from error
 
 
 def check_task(task: Task, labels: tuple[str, ...]) -> None:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecls.prediction import Task
-from edgecls_exporters.checkpoint import Original
 from edgecls_exporters.graph import to_scores
 from edgecls_exporters.ledger import Answers
+from edgecls_exporters.original import Original
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import Labelled, read_image
@@ -59,7 +59,7 @@ def write(
         file = f"golden/{number:02d}.png"
         Image.fromarray(image).save(folder / file)
         with torch.inference_mode():
-            logits = original.model(original.transform(Image.fromarray(image))[None])
+            logits = original.logits(original.transform(Image.fromarray(image))[None])
         scores = {c.variant.name: _plain(c(image).scores) for c in classifiers}
         samples.append(golden.Sample(file, _plain(to_scores(logits, task)[0].numpy()), scores))
     text = golden.Samples(tuple(samples)).to_json()

@@ -1,20 +1,14 @@
-"""``nn.Module`` -> checked ONNX: uint8 RGB (n, height, width, 3) in, scores (n, n_labels) out.
+"""A trained model -> checked ONNX: uint8 RGB (n, height, width, 3) in, scores (n, n_labels) out.
 
 Normalisation and softmax or sigmoid are part of the graph, so that no program that runs the file
 can leave them out or do them twice.
 """
 
 import json
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -22,11 +16,14 @@ from torch import Tensor, nn
 from edgecls.errors import ExportError
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
-from edgecls_exporters.checkpoint import Original
+from edgecls_exporters.face import INPUT, OPSET, OUTPUT
+from edgecls_exporters.foreign import Foreign
+from edgecls_exporters.original import Original, first_line
+from edgecls_exporters.simplification import simplified
+from edgecls_exporters.surgery import deployed
+from edgecls_exporters.torch_graph import torch_graph
 
-# 18 brings the antialiased Resize and axes as inputs; every onnxruntime since 1.14 reads it.
-OPSET = 18
-INPUT, OUTPUT = "image", "scores"
+__all__ = ["INPUT", "OPSET", "OUTPUT", "describe", "export_graph", "fold_scale", "to_scores"]
 
 
 class Deployed(nn.Module):
@@ -35,13 +32,13 @@ class Deployed(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, original: Original, task: Task) -> None:
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing, task: Task) -> None:
         """Wrap a model; mean and scale apply to raw 0..255 values."""
         super().__init__()
-        self.model = original.model
+        self.model = model
         self.task = task
-        mean = 255 * torch.tensor(original.preprocessing.mean).view(1, 3, 1, 1)
-        scale = 1 / (255 * torch.tensor(original.preprocessing.std).view(1, 3, 1, 1))
+        mean = 255 * torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
+        scale = 1 / (255 * torch.tensor(preprocessing.std).view(1, 3, 1, 1))
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
@@ -66,52 +63,24 @@ def export_graph(original: Original, task: Task) -> ModelProto:
     """Export, simplify and check.
 
     Raises:
-        ExportError: PyTorch cannot export the module.
+        ExportError: PyTorch cannot export the module, or onnxruntime cannot read the graph.
 
     """
-    height, width = original.preprocessing.size
-    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        file = Path(folder) / "model.onnx"
-        try:
-            torch.onnx.export(
-                Deployed(original, task).eval(),
-                (example,),
-                file,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                opset_version=OPSET,
-                dynamo=True,
-                external_data=False,
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                verbose=False,
-            )
-        except Exception as error:  # torch.export raises what the user's module raises, and more
-            first = str(error).strip().partition("\n")[0]
-            raise ExportError(f"{original.source}: torch.onnx cannot export it: {first}") from error
-        try:
-            model = simplified(file)
-        except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            first = str(error).strip().partition("\n")[0]
-            raise ExportError(f"{original.source}: onnxruntime refuses it: {first}") from error
+    if isinstance(original.model, Foreign):
+        graph = deployed(original.model, original.preprocessing, task)
+    else:
+        height, width = original.preprocessing.size
+        example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+        module = Deployed(original.model, original.preprocessing, task).eval()
+        graph = torch_graph(original.source, module, example, (INPUT, OUTPUT), any_batch=True)
+    try:
+        model = simplified(graph)
+    except Exception as error:  # onnxruntime's own classes derive from Exception alone
+        raise ExportError(
+            f"{original.source}: onnxruntime refuses it: {first_line(error)}"
+        ) from error
     fold_scale(model)
     onnx.checker.check_model(model, full_check=True)
-    return model
-
-
-def simplified(file: Path) -> ModelProto:
-    """Fold constants and batch norms with onnxruntime's basic passes, which keep standard ONNX."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    target = file.with_suffix(".basic.onnx")
-    options.optimized_model_filepath = str(target)
-    ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    model = onnx.load(target)
-    # onnxruntime declares every domain it knows; a reader may refuse those it does not.
-    used = {node.domain for node in model.graph.node}
-    for declared in [entry for entry in model.opset_import if entry.domain not in used]:
-        model.opset_import.remove(declared)
     return model
 
 
@@ -175,11 +144,3 @@ def _users(graph: GraphProto, name: str) -> int:
 
 def _group(conv: NodeProto) -> int:
     return next((attribute.i for attribute in conv.attribute if attribute.name == "group"), 1)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence deprecation warnings of the exporter's inside; errors still come through."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -9,9 +9,9 @@ import torch
 
 from edgecls.prediction import Task
 from edgecls.progress import track
-from edgecls_exporters.checkpoint import Original
 from edgecls_exporters.graph import to_scores
 from edgecls_exporters.ledger import Answers, answered
+from edgecls_exporters.original import Original
 from edgecls_exporters.transforms import open_upright
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import Labelled, read_image
@@ -29,7 +29,7 @@ def original_answers(
         for start in track(starts, "pytorch: answering, batches", len(starts)):
             images = [open_upright(item.path) for item in data[start : start + BATCH]]
             batch = torch.stack([original.transform(image) for image in images])
-            scores.append(to_scores(original.model(batch), task).numpy())
+            scores.append(to_scores(original.logits(batch), task).numpy())
     return answered("pytorch", np.concatenate(scores), task, thresholds)
 
 

@@ -47,7 +47,7 @@ def from_timm(settings: dict[str, Any]) -> Preprocessing:
         size=(height, width),
         resize_size=(math.floor(height / fraction), math.floor(width / fraction)),
         resize=TIMM_MODES[settings.get("crop_mode") or "center"],
-        interpolation=_interpolation(settings["interpolation"]),
+        interpolation=interpolation_named(settings["interpolation"]),
         mean=mean,
         std=std,
         fill=tuple(round(255 * value) for value in mean),
@@ -60,7 +60,7 @@ def from_torchvision(preset: Any) -> Preprocessing:  # noqa: ANN401 - torchvisio
         size=(preset.crop_size[0],) * 2,
         resize_size=(preset.resize_size[0],) * 2,
         resize=Resize.SHORTEST,
-        interpolation=_interpolation(preset.interpolation.value),
+        interpolation=interpolation_named(preset.interpolation.value),
         mean=tuple(preset.mean),
         std=tuple(preset.std),
     )
@@ -115,7 +115,8 @@ def open_upright(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def _interpolation(name: str) -> Interpolation:
+def interpolation_named(name: str) -> Interpolation:
+    """Return Pillow's filter of a name; ExportError for one it does not have."""
     if name not in list(Interpolation):
         raise ExportError(
             f"interpolation {name!r}: unknown; expected one of {', '.join(Interpolation)}"

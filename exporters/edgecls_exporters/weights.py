@@ -13,6 +13,8 @@ from edgecls.errors import ExportError
 # Where training scripts keep the state dict, averaged weights first: they are what is deployed.
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.")
+# Where a training module (Lightning's, mostly) keeps the model.
+ATTRIBUTES = ("model.", "net.", "network.", "backbone.", "classifier.")
 # Counters of training; no model reads them when it answers.
 AVERAGED, SEEN = "n_averaged", "num_batches_tracked"
 # A zip or a pickle: one of them is what torch.save writes.
@@ -72,7 +74,8 @@ def load_into(model: nn.Module, weights: Weights) -> None:
     """
     # The model may be wrapped as well, or have a part that is called "module".
     names = {_bare(key): key for key in model.state_dict()}
-    wanted, given = {_bare(key): value for key, value in model.state_dict().items()}, weights.state
+    wanted = {_bare(key): value for key, value in model.state_dict().items()}
+    given = _unprefixed(weights.state, set(wanted))
     missing = [key for key in wanted if key not in given and not key.endswith(SEEN)]
     surplus = [key for key in given if key not in wanted]
     shapes = [
@@ -88,6 +91,15 @@ def load_into(model: nn.Module, weights: Weights) -> None:
         )
     # Not strict: nothing but a counter can be missing here.
     model.load_state_dict({names[key]: value for key, value in given.items()}, strict=False)
+
+
+def _unprefixed(given: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
+    """Take off the name that a training module gave the whole model, if then every name fits."""
+    for prefix in ATTRIBUTES:
+        bare = {key.removeprefix(prefix): value for key, value in given.items()}
+        if not wanted >= set(given) and wanted >= set(bare) and len(bare) == len(given):
+            return bare
+    return given
 
 
 def _load(path: Path) -> object:

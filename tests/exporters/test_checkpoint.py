@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from edgecls.errors import ConfigError, ExportError
 from edgecls.manifest import Interpolation, Resize
@@ -63,6 +64,7 @@ def opened(
 def test_a_function_of_the_users_own_gives_the_model_in_evaluation_mode() -> None:
     original = opened("own_network:network", **SIZED)
 
+    assert isinstance(original.model, nn.Module)
     assert not original.model.training
     assert original.preprocessing.size == (8, 8)
     assert original.preprocessing.resize_size == (8, 8)
@@ -71,7 +73,7 @@ def test_a_function_of_the_users_own_gives_the_model_in_evaluation_mode() -> Non
 def test_a_timm_name_gives_the_model_with_the_wanted_logits_and_its_own_transform() -> None:
     original = opened("timm:mobilenetv3_small_100", 5)
 
-    assert original.model(torch.zeros(1, 3, 224, 224)).shape == (1, 5)
+    assert original.logits(torch.zeros(1, 3, 224, 224)).shape == (1, 5)
     assert original.preprocessing.size == (224, 224)
     assert original.preprocessing.resize_size == (256, 256)
     assert original.preprocessing.interpolation is Interpolation.BICUBIC
@@ -81,7 +83,7 @@ def test_a_timm_name_gives_the_model_with_the_wanted_logits_and_its_own_transfor
 def test_a_torchvision_name_gives_the_model_with_the_wanted_logits_and_its_own_preset() -> None:
     original = opened("torchvision:mobilenet_v3_small", 5)
 
-    assert original.model(torch.zeros(1, 3, 224, 224)).shape == (1, 5)
+    assert original.logits(torch.zeros(1, 3, 224, 224)).shape == (1, 5)
     assert original.preprocessing.resize_size == (256, 256)
     assert original.preprocessing.interpolation is Interpolation.BILINEAR
     assert original.preprocessing.std == (0.229, 0.224, 0.225)
@@ -90,7 +92,7 @@ def test_a_torchvision_name_gives_the_model_with_the_wanted_logits_and_its_own_p
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("resnet18", "not a source; expected timm:NAME, torchvision:NAME or package.module:"),
+        ("resnet18", "not a source; expected timm:NAME, torchvision:NAME, open_clip:NAME, package"),
         ("timm:", "not a source; expected timm:NAME"),
         ("timm:mobilnetv3_small_100", "timm has no such model; perhaps mobilenetv3_small_100, "),
         ("timm:resnt18", "timm has no such model; perhaps resnet18"),
@@ -243,12 +245,13 @@ def test_labels_that_do_not_match_the_logits_are_refused(
 @pytest.mark.parametrize("n_logits", [1, 2])
 def test_a_binary_timm_model_is_built_with_the_logits_of_its_checkpoint(n_logits: int) -> None:
     trained = opened("timm:mobilenetv3_small_050", n_logits + (n_logits == 1), Task.BINARY).model
+    assert isinstance(trained, nn.Module)
     trained.reset_classifier(n_logits)  # type: ignore[operator]
     weights = Weights(Path("net.pth"), dict(trained.state_dict()), None)
 
     original = opened("timm:mobilenetv3_small_050", 2, Task.BINARY, weights)
 
-    assert original.model(torch.zeros(1, 3, 224, 224)).shape == (1, n_logits)
+    assert original.logits(torch.zeros(1, 3, 224, 224)).shape == (1, n_logits)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def logits(original: Original, images: NDArray[np.uint8]) -> Tensor:
     wanted = original.preprocessing
     mean, std = (torch.tensor(value).view(3, 1, 1) for value in (wanted.mean, wanted.std))
     with torch.inference_mode():
-        found = original.model((torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std)
+        found = original.logits((torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std)
     assert isinstance(found, Tensor)
     return found
 

@@ -1,0 +1,31 @@
+"""Fold what is constant in a graph with onnxruntime's basic passes, which keep standard ONNX."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnxruntime as ort
+from onnx import ModelProto
+
+
+def simplified(model: ModelProto) -> ModelProto:
+    """Fold constants and batch norms.
+
+    Raises:
+        Exception: onnxruntime refuses the graph; its classes derive from Exception alone.
+
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "model.onnx", Path(folder) / "basic.onnx"
+        onnx.save(model, source)
+        options.optimized_model_filepath = str(target)
+        ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        folded = onnx.load(target)
+    # onnxruntime declares every domain it knows; a reader may refuse those it does not.
+    used = {node.domain for node in folded.graph.node}
+    for declared in [entry for entry in folded.opset_import if entry.domain not in used]:
+        folded.opset_import.remove(declared)
+    return folded

@@ -1,0 +1,295 @@
+"""Export one small member of every timm family and say how it went: the table of docs/families.md.
+
+    python scripts/families.py [--only FAMILY ...] [--fp32] [--results FILE] [--write]
+
+A family is a module of timm. Its member is the one with the fewest parameters whose image is at
+most 288 px, or the smallest image there is. Weights are random, so the columns tell what the graph
+and the kernels do to an answer, and nothing of accuracy. Each member has a process of its own, with
+a time limit, so that its memory comes back; results are appended to FILE, and a family that stands
+there is not measured again.
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import timm
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto
+from PIL import Image
+from torch import nn
+
+from edgecls.errors import EdgeclsError
+from edgecls.prediction import Task
+from edgecls_exporters import golden
+from edgecls_exporters.checkpoint import open_source
+from edgecls_exporters.graph import export_graph, to_scores
+from edgecls_exporters.original import Original, first_line
+from edgecls_exporters.quantization import quantize
+from edgecls_runtime.images import find_labelled
+from edgecls_runtime.preprocessing import prepare
+
+LARGEST_PX = 288
+LABELS = 10
+SECONDS = 900
+PAGE = Path(__file__).parent.parent / "docs" / "families.md"
+# Seeds of the made-up photos: the measured ones are not those of calibration.
+CALIBRATE, MEASURE = (1, 2), (3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the table.
+
+    Attributes:
+        family: Module of timm.
+        member: Name of the model; empty where the family has none that fits.
+        parameters: Number of them, millions.
+        size: Side of the image, px.
+        export: ``ok``, or why there is no graph.
+        difference: Largest difference of a score, 0..1, between PyTorch and the fp32 graph.
+        int8: ``ok``, why there is no int8 graph, or empty when it was not asked for.
+        agreement: Share of made-up photos with the same first label in int8 and fp32.
+        cosine: Between the log scores of int8 and fp32, each photo's mean taken out.
+        seconds: What it took.
+
+    """
+
+    family: str
+    member: str = ""
+    parameters: float = 0.0
+    size: int = 0
+    export: str = ""
+    difference: float | None = None
+    int8: str = ""
+    agreement: float | None = None
+    cosine: float | None = None
+    seconds: float = 0.0
+
+
+def members(family: str) -> list[tuple[float, int, str]]:
+    """Return (millions of parameters, px, name) of a family's models that fit, smallest first."""
+    sides = {}
+    for name in timm.list_models(module=family):
+        config = timm.get_pretrained_cfg(name)
+        channels, height, width = config.input_size if config else (3, 224, 224)
+        if channels == 3:
+            sides[name] = max(height, width)
+    largest = max(LARGEST_PX, min(sides.values(), default=0))
+    found = []
+    for name, side in sides.items():
+        if side > largest:
+            continue
+        try:
+            with torch.device("meta"):
+                model = timm.create_model(name, num_classes=LABELS)
+        except Exception:  # noqa: BLE001, S112 - whatever a model's code does on the meta device
+            continue
+        found.append((sum(p.numel() for p in model.parameters()) / 1e6, side, name))
+    return sorted(found)
+
+
+def measure(family: str, *, int8: bool) -> Result:
+    """Export the smallest member of a family, and quantize it."""
+    started = time.monotonic()
+    fitting = members(family)
+    if not fitting:
+        return Result(family, export="no member that takes RGB images and can be built")
+    parameters, size, name = fitting[0]
+    head = Result(family, name, round(parameters, 2), size)
+    try:
+        torch.manual_seed(0)
+        original = open_source(f"timm:{name}", LABELS, Task.MULTICLASS, None, {})
+        liven(original)
+        graph = export_graph(original, Task.MULTICLASS)
+        images = prepared(original, MEASURE)
+        expected, found = reference(original, MEASURE), answers(graph, images)
+    except EdgeclsError as error:
+        return replace(head, export=str(error), seconds=round(time.monotonic() - started, 1))
+    result = replace(head, export="ok", difference=float(np.abs(expected - found).max()))
+    if int8:
+        result = with_int8(result, graph, original, images, found)
+    return replace(result, seconds=round(time.monotonic() - started, 1))
+
+
+def with_int8(
+    result: Result,
+    graph: ModelProto,
+    original: Original,
+    images: NDArray[np.uint8],
+    fp32: NDArray[np.float32],
+) -> Result:
+    """Quantize and compare with fp32; a failure is named by its first line."""
+    try:
+        found = answers(quantized(graph, original), images)
+    except Exception as error:  # noqa: BLE001 - onnxruntime's classes derive from Exception alone
+        return replace(result, int8=f"{type(error).__name__}: {first_line(error)}")
+    same = float((found.argmax(1) == fp32.argmax(1)).mean())
+    return replace(result, int8="ok", agreement=same, cosine=cosine(found, fp32))
+
+
+def quantized(graph: ModelProto, original: Original) -> ModelProto:
+    """Quantize as an export does, calibrated on made-up photos."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, image in enumerate(photos(CALIBRATE)):
+            Image.fromarray(image).save(Path(folder) / f"{number:02}.png")
+        return quantize(graph, find_labelled(Path(folder)), original.preprocessing)
+
+
+def photos(seeds: tuple[int, ...]) -> list[NDArray[np.uint8]]:
+    """Return made-up photos, uint8 RGB."""
+    return [image for seed in seeds for image in golden.synthetic(seed)]
+
+
+def prepared(original: Original, seeds: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the photos as the runtime prepares them: uint8 (n, height, width, 3)."""
+    return np.stack([prepare(image, original.preprocessing) for image in photos(seeds)])
+
+
+def reference(original: Original, seeds: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return PyTorch's scores by the source's own transform."""
+    batch = torch.stack([original.transform(Image.fromarray(image)) for image in photos(seeds)])
+    with torch.inference_mode():
+        return np.asarray(to_scores(original.logits(batch), Task.MULTICLASS))
+
+
+def answers(graph: ModelProto, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return a graph's scores, in batches of several sizes."""
+    runner = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    parts = np.split(images, [1, 3, 8])
+    name = runner.get_inputs()[0].name
+    return np.concatenate([runner.run(None, {name: part})[0] for part in parts])
+
+
+def cosine(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """Return the mean cosine of two answers' log scores, the mean of each photo taken out."""
+    logs = [np.log(np.maximum(scores, 1e-30)) for scores in (found, expected)]
+    a, b = (log - log.mean(1, keepdims=True) for log in logs)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(((a * b).sum(1) / np.maximum(norms, 1e-30)).mean())
+
+
+def liven(original: Original) -> None:
+    """Make random weights answer like trained ones: no dead branch, settled batch norms.
+
+    Much of timm starts residual branches at zero, or at 1e-6 of their weight; such a branch proves
+    nothing. Batch norms take the statistics of made-up photos.
+    """
+    model = original.model
+    assert isinstance(model, nn.Module)  # noqa: S101 - all of timm is
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.detach().abs().max() < 1e-2:
+            width = 0.1 if parameter.ndim < 2 else 0.02
+            noise = torch.randn(parameter.shape, generator=generator) * width
+            parameter.data.copy_(noise)
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm1d)]
+    for norm in norms:
+        norm.momentum = None
+        norm.train()
+    batch = torch.stack([original.transform(Image.fromarray(image)) for image in photos((5,))])
+    with torch.no_grad():
+        model(batch)
+    model.eval()
+
+
+def child(family: str, *, int8: bool) -> Result:
+    """Measure a family in a process of its own."""
+    command = [sys.executable, __file__, "--child", family, *([] if int8 else ["--fp32"])]
+    started = time.monotonic()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return Result(family, export=f"not done within {SECONDS} s", seconds=SECONDS)
+    try:
+        return Result(**json.loads(done.stdout.strip().rpartition("\n")[2]))
+    except (json.JSONDecodeError, TypeError):
+        last = done.stderr.strip().rpartition("\n")[2]
+        took = round(time.monotonic() - started, 1)
+        return Result(family, export=f"exit code {done.returncode}: {last}", seconds=took)
+
+
+def page(results: list[Result]) -> str:
+    """Return docs/families.md."""
+    exported = sum(result.export == "ok" for result in results)
+    quantized_too = sum(result.int8 == "ok" for result in results)
+    count = f"{len(results)} families {exported} export to fp32, {quantized_too} to int8"
+    torch_version = torch.__version__.partition("+")[0]
+    text = f"""# Every timm family, exported
+
+Made by `python scripts/families.py --write` with timm {timm.__version__}, torch {torch_version},
+onnxruntime {ort.__version__}: of {count}.
+
+One member each: the one with the fewest parameters whose image is at most {LARGEST_PX} px (or the
+smallest image there is), with random weights and {LABELS} labels, on 16 made-up photos.
+*difference*: largest of any score between PyTorch and the fp32 graph. *agreement* and *cosine*:
+int8 against fp32, calibrated on 16 other photos. Random weights say what graph and kernels do, not
+what accuracy a trained model keeps: the proof of an export does.
+
+| family | member | M params | px | fp32 | difference | int8 | agreement | cosine |
+|---|---|--:|--:|---|--:|---|--:|--:|
+"""
+    lines = [_line(result) for result in sorted(results, key=lambda result: result.family)]
+    return text + "\n".join(lines) + "\n"
+
+
+def _line(result: Result) -> str:
+    difference = "" if result.difference is None else f"{result.difference:.0e}"
+    agreement = "" if result.agreement is None else f"{100 * result.agreement:.0f} %"
+    near = "" if result.cosine is None else f"{result.cosine:.3f}"
+    texts = [result.export.replace("|", "/"), difference, result.int8.replace("|", "/")]
+    return (
+        f"| {result.family} | {result.member} | {result.parameters:.1f} | {result.size} | "
+        f"{texts[0]} | {texts[1]} | {texts[2]} | {agreement} | {near} |"
+    )
+
+
+def read(file: Path) -> dict[str, Result]:
+    """Return the results of a file by their family; the last of each counts."""
+    if not file.is_file():
+        return {}
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {result.family: result for result in (Result(**json.loads(line)) for line in lines)}
+
+
+def main() -> int:
+    """Measure what is wanted and missing; return 1 where a family failed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", metavar="FAMILY", help="default: every one")
+    parser.add_argument("--fp32", action="store_true", help="leave out int8")
+    parser.add_argument("--results", type=Path, default=Path("families.jsonl"))
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--child", metavar="FAMILY", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        print(json.dumps(asdict(measure(arguments.child, int8=not arguments.fp32))))
+        return 0
+    results = read(arguments.results)
+    for family in arguments.only or timm.list_modules():
+        if family in results and not arguments.only:
+            continue
+        result = results[family] = child(family, int8=not arguments.fp32)
+        with arguments.results.open("a", encoding="utf-8") as opened:
+            opened.write(json.dumps(asdict(result)) + "\n")
+        print(_line(result), f"{result.seconds:.0f} s", flush=True)
+    if arguments.write:
+        PAGE.write_text(page(list(results.values())), encoding="utf-8")
+    return int(any(result.export != "ok" for result in results.values()))
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    sys.exit(main())
