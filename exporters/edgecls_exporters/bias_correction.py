@@ -74,9 +74,7 @@ def _take_out(layer: Layer, stored: dict[str, TensorProto], shift: Array) -> Non
     store(stored[layer.bias], np.clip(np.round(integers), limits.min, limits.max).astype(np.int32))
 
 
-def channel_means(
-    original: ModelProto, batches: Iterable[NDArray[np.uint8]]
-) -> dict[str, Array]:
+def channel_means(original: ModelProto, batches: Iterable[NDArray[np.uint8]]) -> dict[str, Array]:
     """Return the mean of each channel of every tensor that a layer reads.
 
     Args:

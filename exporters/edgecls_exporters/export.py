@@ -17,30 +17,31 @@ from onnx import ModelProto
 
 from edgecls import __version__, bundle
 from edgecls.bundle import Bundle
-from edgecls.errors import ExportError, ParityError
-from edgecls.manifest import Input, Manifest, Precision, Variant
-from edgecls.prediction import Task
+from edgecls.errors import ParityError
+from edgecls.manifest import Input, Manifest, Precision, Resampling, Variant
 from edgecls.progress import step
-from edgecls_exporters import golden, ledger, page, proof
-from edgecls_exporters.graph import describe, export_graph
+from edgecls_exporters import golden, ladder, ledger, page, proof
+from edgecls_exporters.graph import INPUT, describe, export_graph
+from edgecls_exporters.half import rounded
 from edgecls_exporters.inputs import Inputs, Job, read
-from edgecls_exporters.quantization import quantize
-from edgecls_exporters.report import Report
+from edgecls_exporters.judgement import FP32, FP32_DIFFERENCE, Judged, judge, open_here
+from edgecls_exporters.probe import quiet_session
+from edgecls_exporters.report import Report, Rung
+from edgecls_exporters.variants import Made, Material, make
 from edgecls_runtime.benchmark import Wanted, measure
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.golden import Sample
-from edgecls_runtime.providers import cpu
 
 # Largest difference of a score that a golden sample may show on a device. Seen between processors:
 # 3e-7 (fp32) and 4e-7 (int8 with bounded pairs; up to 0.3 where pairs saturate).
-TOLERANCE = {Precision.FP32: 1e-3, Precision.INT8: 0.05}
-# The fp32 graph is the same arithmetic in another order; more than this is a fault, not rounding.
-FP32_DIFFERENCE = 1e-2
+TOLERANCE = {Precision.FP32: 1e-3, Precision.FP16: 0.02, Precision.INT8: 0.05}
 TIMED_FRAMES = 50
 
 
 def export(job: Job) -> Report:
     """Export, quantize, measure, and write the bundle if it holds what it promises.
+
+    A variant that loses more than the budget is left out; the report names it.
 
     Raises:
         ExportError: An input is wrong, or the model cannot be exported.
@@ -55,105 +56,75 @@ def export(job: Job) -> Report:
         reference = proof.original_answers(
             inputs.original, inputs.images.measure, job.task, inputs.thresholds
         )
+    step("fp32: exporting the graph")
+    graph = export_graph(inputs.original, job.task)
+    inputs, rungs = _resampled(job, inputs, graph)
+    made, failed = make(_material(job, inputs, graph), job.wanted)
+    made.insert(0, Made(FP32, None, graph))
     with bundle.writing(job.target, force=job.force) as folder:
-        precisions = _write_models(job, inputs, folder)
-        variants = [_variant(folder, precision) for precision in precisions]
+        for one in made:
+            _write(folder, one, job, inputs, to_measure=True)
+        variants = [_variant(folder, one) for one in made]
         bundle.seal(folder, _manifest(job, inputs, variants))
-        classifiers = _classifiers(folder, variants)
-        rows, left_out = _prove(job, inputs, reference, classifiers)
-        for name in left_out:
+        opened = Bundle.open(folder)
+        classifiers = [open_here(opened, variant) for variant in variants]
+        judged = judge(job, inputs, reference, classifiers)
+        for name in judged.left_out:
             (folder / f"model.{name}.onnx").unlink()
-        kept = [classifier for classifier in classifiers if classifier.variant.name not in left_out]
+        kept = [one for one in classifiers if one.variant.name not in judged.left_out]
         samples = _golden_images(job, inputs, reference)
-        _check_golden(golden.write(folder, samples, inputs.original, job.task, kept))
-        bundle.seal(folder, _manifest(job, inputs, [classifier.variant for classifier in kept]))
+        _check_golden(golden.write(folder, samples, inputs.original, job.task, kept), inputs)
+        for one in made:
+            if one.name not in judged.left_out:
+                _write(folder, one, job, inputs, to_measure=False)
+        bundle.seal(folder, _manifest(job, inputs, [one.variant for one in kept]))
         speeds = _speeds(folder, kept)
-        rows = [replace(row, engine_ms=speeds.get(row.name)) for row in rows]
-        result = _report(job, inputs, rows, left_out)
+        rows = [replace(row, engine_ms=speeds.get(row.name)) for row in judged.rows]
+        judged = replace(judged, rows=rows, left_out=failed | judged.left_out)
+        result = _report(job, inputs, judged, made, rungs)
         # Sealed before the page is written too: the page shows the golden files of the manifest.
         manifest = bundle.seal(folder, _manifest(job, inputs, _preferred(kept, rows, speeds)))
         (folder / "report.json").write_text(result.to_json(), encoding="utf-8")
-        (folder / "report.html").write_text(page.render(result, manifest), encoding="utf-8")
+        page.write(folder, result, manifest, job.data)
         bundle.seal(folder, manifest)
     return result
 
 
-def _write_models(job: Job, inputs: Inputs, folder: Path) -> list[Precision]:
-    step("fp32: exporting the graph")
-    original = inputs.original
-    graph = export_graph(original, job.task)
-    models: dict[Precision, ModelProto] = {Precision.FP32: graph}
-    wanted = job.precisions or (Precision.FP32, Precision.INT8)
-    if Precision.INT8 in wanted:
-        if inputs.images.calibrate:
-            models[Precision.INT8] = quantize(
-                graph, inputs.images.calibrate, original.preprocessing
-            )
-        elif job.precisions is not None:
-            raise ExportError("int8: needs images to calibrate and to measure; give --data DIR")
-        else:
-            step("int8: left out, there are no images to calibrate on (--data DIR)")
-    for precision, model in models.items():
-        describe(model, inputs.labels, job.task, inputs.thresholds, original.preprocessing)
-        onnx.save(model, folder / f"model.{precision}.onnx")
-    return list(models)
+def _resampled(job: Job, inputs: Inputs, graph: ModelProto) -> tuple[Inputs, tuple[Rung, ...]]:
+    """Choose how exactly images are resized, on images that are not measured."""
+    session = quiet_session(graph)
+    judge_of_rungs = ladder.Judge(
+        lambda batch: session.run(None, {INPUT: batch})[0], job.task, inputs.thresholds
+    )
+    images = [*inputs.images.calibrate, *inputs.images.choose]
+    done = inputs.original.preprocessing
+    chosen, rungs = ladder.choose(judge_of_rungs, images, done, wanted=job.resampling)
+    original = replace(inputs.original, preprocessing=replace(done, resampling=chosen))
+    return replace(inputs, original=original), rungs
 
 
-def _classifiers(folder: Path, variants: list[Variant]) -> list[Classifier]:
-    opened = Bundle.open(folder)
-    return [Classifier(opened, cpu.open(), variant.name) for variant in variants]
+def _material(job: Job, inputs: Inputs, graph: ModelProto) -> Material:
+    return Material(
+        graph,
+        inputs.original.preprocessing,
+        inputs.images,
+        inputs.labels,
+        job.task,
+        inputs.thresholds,
+        job.good,
+        job.budget,
+        job.seed,
+    )
 
 
-def _prove(
-    job: Job,
-    inputs: Inputs,
-    reference: ledger.Answers | None,
-    classifiers: list[Classifier],
-) -> tuple[list[ledger.Row], dict[str, str]]:
-    """Measure every variant; return the table, and why a variant is left out, by its name."""
-    if reference is None:
-        return [], {}
-    data, labels = inputs.images.measure, inputs.labels
-    truth = ledger.known([item.label for item in data], labels, ())
-    rows = [ledger.row(reference, reference, None, truth)]
-    left_out = {}
-    for classifier in classifiers:
-        answers = proof.variant_answers(classifier, data)
-        line = replace(
-            ledger.row(answers, reference, reference, truth),
-            size_bytes=classifier.variant.size_bytes,
-        )
-        rows.append(line)
-        fault = _fault(line, rows[0], classifier.variant.precision, job)
-        if not fault:
-            continue
-        if classifier.variant.precision is Precision.FP32 or job.precisions is not None:
-            raise ParityError(f"{line.name}: {fault}; no bundle was written")
-        left_out[line.name] = fault
-    return rows, left_out
-
-
-def _fault(line: ledger.Row, original: ledger.Row, precision: Precision, job: Job) -> str:
-    """Return why a variant must not ship, or an empty text."""
-    if not np.isfinite(line.largest_difference):
-        return "answers with scores that are not numbers"
-    if precision is Precision.FP32 and line.largest_difference > FP32_DIFFERENCE:
-        return (
-            f"a score differs by {line.largest_difference:.3f} from the original's; "
-            f"expected at most {FP32_DIFFERENCE:g}"
-        )
-    # A folder tells one of several labels: multilabel is held to every label of the original's.
-    truths = None if job.task is Task.MULTILABEL else original.accuracy
-    if line.accuracy is not None and truths is not None:
-        drop, what = 100 * (truths - line.accuracy), "points of top-1 lost"
-    else:
-        # Without truth every changed answer may be a lost one.
-        drop, what = 100 * (1 - line.agreement), "% of answers changed"
-    # The table shows two decimals; what it shows as equal to the budget keeps to it.
-    if round(drop, 2) > job.max_drop:
-        budget = f"the budget is {job.max_drop:g} (--max-drop)"
-        return f"{drop:.2f} {what} on {line.images} images; {budget}"
-    return ""
+def _write(folder: Path, one: Made, job: Job, inputs: Inputs, *, to_measure: bool) -> None:
+    """Write a variant's file; half precision is measured as kernels round that have it."""
+    model = ModelProto()
+    half = one.target is not None and one.target.precision is Precision.FP16
+    model.CopyFrom(rounded(one.model) if half and to_measure else one.model)
+    done = inputs.original.preprocessing
+    describe(model, inputs.labels, job.task, inputs.thresholds, done)
+    onnx.save(model, folder / f"model.{one.name}.onnx")
 
 
 def _golden_images(
@@ -164,13 +135,14 @@ def _golden_images(
     return golden.chosen(inputs.images.measure, reference)
 
 
-def _check_golden(samples: tuple[Sample, ...]) -> None:
+def _check_golden(samples: tuple[Sample, ...], inputs: Inputs) -> None:
     """Raise ParityError where fp32 is not the original: without data nothing else would tell."""
+    exact = inputs.original.preprocessing.resampling is Resampling.EXACT
     for sample in samples:
-        found = np.array(sample.variants[Precision.FP32]) - np.array(sample.reference)
+        found = np.array(sample.variants[FP32]) - np.array(sample.reference)
         if not np.isfinite(found).all():
             raise ParityError("fp32: answers with scores that are not numbers; are the weights?")
-        if np.abs(found).max() > FP32_DIFFERENCE:
+        if exact and np.abs(found).max() > FP32_DIFFERENCE:
             raise ParityError(
                 f"fp32: a score differs by {np.abs(found).max():.3f} from the original's on a "
                 f"golden image; expected at most {FP32_DIFFERENCE:g}; no bundle was written"
@@ -178,9 +150,11 @@ def _check_golden(samples: tuple[Sample, ...]) -> None:
 
 
 def _speeds(folder: Path, kept: list[Classifier]) -> dict[str, float]:
-    """Return the median time of each variant's network on this machine, ms, by its name."""
+    """Return the median time, ms, of each variant that this machine's kernels run, by its name."""
     speeds = {}
     for classifier in kept:
+        if classifier.provider.exact:
+            continue
         step(f"{classifier.variant.name}: timing")
         measured = measure(Wanted(folder, classifier.variant.name, frames=TIMED_FRAMES))
         speeds[classifier.variant.name] = measured.engine_ms_p50
@@ -190,43 +164,56 @@ def _speeds(folder: Path, kept: list[Classifier]) -> dict[str, float]:
 def _preferred(
     kept: list[Classifier], rows: list[ledger.Row], speeds: dict[str, float]
 ) -> list[Variant]:
-    """Return the variants with their figures, the fastest on this machine first."""
-    measured = {row.name: row for row in rows}
+    """Return the variants with their figures, the fastest on this machine first.
+
+    Those for other machines come before all: there they are what was asked for, here nobody runs
+    them.
+    """
+    by_name = {row.name: row for row in rows}
+    order = sorted(kept, key=lambda one: speeds.get(one.variant.name, 0.0))
     variants = []
-    for classifier in sorted(kept, key=lambda classifier: speeds[classifier.variant.name]):
-        row = measured.get(classifier.variant.name)
-        variant = classifier.variant
+    for classifier in order:
+        variant, row = classifier.variant, by_name.get(classifier.variant.name)
         if row is not None:
             variant = replace(variant, accuracy=row.accuracy, agreement=row.agreement)
         variants.append(variant)
     return variants
 
 
-def _report(job: Job, inputs: Inputs, rows: list[ledger.Row], left_out: dict[str, str]) -> Report:
+def _report(
+    job: Job, inputs: Inputs, judged: Judged, made: list[Made], rungs: tuple[Rung, ...]
+) -> Report:
     return Report(
         name=_name(job),
         task=job.task,
         labels=inputs.labels,
-        rows=tuple(rows),
-        variants=tuple(row.name for row in rows[1:] if row.name not in left_out),
-        chosen_on=0,
-        left_out=left_out,
+        rows=tuple(judged.rows),
+        variants=tuple(one.name for one in made if one.name not in judged.left_out),
+        left_out=judged.left_out,
         calibrated=len(inputs.images.calibrate),
+        chosen_on=len(inputs.images.choose),
         duplicates=inputs.images.duplicates,
         skipped=inputs.skipped,
+        rungs=rungs,
+        quantizations=tuple(one.quantization for one in made if one.quantization is not None),
+        flips=judged.flips,
+        max_drop=job.max_drop,
     )
 
 
-def _variant(folder: Path, precision: Precision) -> Variant:
-    file = f"model.{precision}.onnx"
+def _variant(folder: Path, one: Made) -> Variant:
+    file, target = f"model.{one.name}.onnx", one.target
+    precision = Precision.FP32 if target is None else target.precision
     return Variant(
-        name=precision.value,
+        name=one.name,
         file=file,
         precision=precision,
-        target="any",
+        target="any" if target is None else target.name,
         input=Input.UINT8_NHWC,
         size_bytes=(folder / file).stat().st_size,
         tolerance=TOLERANCE[precision],
+        providers=() if target is None else target.providers,
+        machines=() if target is None else target.machines,
     )
 
 
@@ -257,7 +244,8 @@ def _provenance(job: Job, inputs: Inputs) -> dict[str, str]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "made by": f"edgecls {__version__}, python {platform.python_version()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
-        "images": f"{len(images.calibrate)} calibrated, {len(images.measure)} measured",
+        "images": f"{len(images.calibrate)} calibrated, {len(images.choose)} chose, "
+        f"{len(images.measure)} measured",
         "seed": str(job.seed),
     }
 

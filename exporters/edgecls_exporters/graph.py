@@ -133,6 +133,7 @@ def describe(
         "input": f"uint8 RGB (n, {size.replace('x', ', ')}, 3); normalisation is in the graph",
         "preprocessing": f"{preprocessing.resize} to {resized} px, Pillow "
         f"{preprocessing.interpolation} with antialias, centre crop {size} px",
+        "resampling": preprocessing.resampling.value,
         "preprocessing_json": json.dumps(asdict(preprocessing)),
     }
     helper.set_model_props(model, text)

@@ -91,9 +91,7 @@ def _scaled(model: ModelProto, slopes: float | Scores, shifts: Scores | None) ->
     copy = ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph
-    at, head = next(
-        (i, n) for i, n in enumerate(graph.node) if n.op_type in ("Softmax", "Sigmoid")
-    )
+    at, head = next((i, n) for i, n in enumerate(graph.node) if n.op_type in ("Softmax", "Sigmoid"))
     changes = [("Mul", "head_slope", slopes)]
     changes += [] if shifts is None else [("Add", "head_shift", shifts)]
     for operator, name, values in changes:

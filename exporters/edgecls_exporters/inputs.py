@@ -5,14 +5,33 @@ from pathlib import Path
 from typing import Any
 
 from edgecls.errors import ConfigError, ExportError, ImageError
-from edgecls.manifest import Precision
+from edgecls.manifest import Precision, Resampling
 from edgecls.prediction import Task
 from edgecls.progress import step, track
-from edgecls_exporters.splits import Split, split
-from edgecls_exporters.checkpoint import Original, check_task, open_source
+from edgecls_exporters import targets
+from edgecls_exporters.splits import Split, Wanted, split
+from edgecls_exporters.budget import Budget
+from edgecls_exporters.checkpoint import (
+    Original,
+    check_task,
+    is_untrained,
+    labels_in,
+    open_source,
+)
+from edgecls_exporters.label_file import read_labels
 from edgecls_exporters.transforms import check_readable
 from edgecls_exporters.weights import Weights, read_weights
 from edgecls_runtime.images import Labelled, find_labelled, label_names, read_image
+
+
+# A PC of any age, a Raspberry Pi, a Jetson.
+INTEGER = ("x86-avx2", "arm", "tensorrt")
+DEFAULT: dict[Precision | None, tuple[str, ...]] = {
+    None: INTEGER,
+    Precision.FP32: (),
+    Precision.FP16: ("webgpu",),
+    Precision.INT8: INTEGER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +39,26 @@ class Job:
     """What to export.
 
     Attributes:
-        source: ``timm:NAME``, ``torchvision:NAME`` or ``package.module:factory``.
+        source: As ``checkpoint.open_source`` takes it.
         target: Where the bundle shall stand.
         weights: Checkpoint; None leaves what the user's own function gives.
         random_weights: Take an untrained model of timm or torchvision, to measure its speed.
         labels: A label a line, in logit order; None takes the checkpoint's or the folders' names.
         data: Images, ``DIR/<label>/*`` or flat; None measures on golden samples only.
         task: How scores are read.
-        precisions: Wanted variants; None is fp32, and int8 where it keeps to the budget.
+        calibration_data: Images that calibrate and choose, so that ``data`` only measures; None
+            takes a part of ``data`` for each.
+        precision: Wanted besides fp32; None is int8 where it keeps to the budget.
+        targets: Kernels to make variants for; None is ``DEFAULT`` of the precision.
         max_drop: Points of top-1 that a variant may lose.
+        max_label_drop: Points that any one label's recall may lose; None for no limit.
+        good: Labels that let a part pass; with them, new escapes are counted and limited.
+        max_escapes: Defective parts that the original stops and a variant may pass.
         thresholds: One for binary, one a label for multilabel; None is 0.5 each.
         overrides: Fields of ``Preprocessing`` set by the user.
+        resampling: How much of a large image the resize reads; None measures and chooses.
         calibration_images: Wanted number.
+        choosing_images: Wanted number of images that ways of quantizing are compared on.
         max_images: Use no more images than this.
         seed: Of every random choice.
         name: What the bundle is called; None takes the target's name.
@@ -47,16 +74,44 @@ class Job:
     labels: Path | None = None
     data: Path | None = None
     task: Task = Task.MULTICLASS
-    precisions: tuple[Precision, ...] | None = None
+    calibration_data: Path | None = None
+    precision: Precision | None = None
+    targets: tuple[str, ...] | None = None
     max_drop: float = 1.0
+    max_label_drop: float | None = None
+    good: tuple[str, ...] = ()
+    max_escapes: int = 0
     thresholds: tuple[float, ...] | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    resampling: Resampling | None = None
     calibration_images: int = 128
+    choosing_images: int = 128
     max_images: int = 2000
     seed: int = 0
     name: str | None = None
     version: str = "1"
     force: bool = False
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the targets to make variants for."""
+        return DEFAULT[self.precision] if self.targets is None else self.targets
+
+    @property
+    def asked(self) -> bool:
+        """Whether a variant was asked for: leaving it out is then an answer of no."""
+        return self.targets is not None or self.precision in (Precision.INT8, Precision.FP16)
+
+    @property
+    def budget(self) -> Budget:
+        """What a variant may lose."""
+        return Budget(
+            self.max_drop,
+            self.max_label_drop,
+            self.max_escapes if self.good else None,
+            # A folder tells one of several labels.
+            by_truth=self.task is not Task.MULTILABEL,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,30 +134,63 @@ def read(job: Job) -> Inputs:
         ExportError: Weights, labels or data are wrong, or do not fit the model.
 
     """
+    for name in job.wanted:
+        targets.find(name)
     weights = read_weights(job.weights) if job.weights else None
     data = find_labelled(job.data) if job.data else []
+    aside = find_labelled(job.calibration_data) if job.calibration_data else []
     labels = _labels(job, weights, data)
     check_task(job.task, labels)
     thresholds = _thresholds(job, labels)
-    for name in label_names(data):
-        if name not in labels:
-            raise ExportError(
-                f"{job.data}/{name}: no label of the model; its labels are {', '.join(labels[:10])}"
-            )
+    _check_named(job, labels, data, aside)
     step(f"building {job.source}")
-    original = open_source(job.source, len(labels), job.task, weights, job.overrides)
+    original = open_source(
+        job.source,
+        len(labels),
+        job.task,
+        weights,
+        job.overrides,
+        random_weights=job.random_weights,
+    )
     if weights is None and not job.random_weights:
         _refuse_untrained(job.source)
-    good, skipped = _readable(data)
-    if data and not good:
-        raise ExportError(f"{job.data}: none of {len(data)} files is an image")
-    n_calibrate = 0 if job.precisions == (Precision.FP32,) else job.calibration_images
-    images = split(good, n_calibrate, job.max_images, job.seed)
-    return Inputs(original, labels, thresholds, images, skipped, weights)
+    good, skipped = _readable(data, job.data)
+    others, skipped_too = _readable(aside, job.calibration_data)
+    n = 0 if not job.wanted else job.calibration_images
+    wanted = Wanted(n, job.choosing_images if n else 0, job.max_images, job.seed)
+    images = split(good, others, wanted)
+    _check_labels_seen(job, images)
+    return Inputs(original, labels, thresholds, images, skipped + skipped_too, weights)
+
+
+def _check_named(
+    job: Job, labels: tuple[str, ...], data: list[Labelled], aside: list[Labelled]
+) -> None:
+    for folder, items in ((job.data, data), (job.calibration_data, aside)):
+        for name in label_names(items):
+            if name not in labels:
+                known = ", ".join(labels[:10])
+                raise ExportError(f"{folder}/{name}: no label of the model; its labels are {known}")
+    for name in job.good:
+        if name not in labels:
+            raise ConfigError(
+                f"--good: {name!r} is no label of the model; its labels are "
+                f"{', '.join(labels[:10])}"
+            )
+
+
+def _check_labels_seen(job: Job, images: Split) -> None:
+    """Raise ExportError for labelled images that all show the same label: they prove nothing."""
+    seen = {item.label for item in images.measure}
+    if len(seen) == 1 and None not in seen and len(images.measure) > 1:
+        raise ExportError(
+            f"{job.data}: every measured image is {seen.pop()!r}; a model that always says so would "
+            f"be perfect; expected images of at least two labels"
+        )
 
 
 def _refuse_untrained(source: str) -> None:
-    if source.partition(":")[0] in ("timm", "torchvision"):
+    if is_untrained(source):
         raise ExportError(
             f"{source}: untrained without --weights FILE; "
             f"give --random-weights if its speed is all you want to know"
@@ -110,15 +198,15 @@ def _refuse_untrained(source: str) -> None:
 
 
 def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[str, ...]:
-    known = weights.labels if weights is not None else None
+    known = weights.labels if weights is not None else labels_in(job.source)
     if job.labels is not None:
-        labels = _read_labels(job.labels)
+        labels = read_labels(job.labels)
         if known is not None and labels != known and set(labels) == set(known):
             first = next(
                 i for i, pair in enumerate(zip(labels, known, strict=True)) if len({*pair}) > 1
             )
             raise ExportError(
-                f"{job.labels}: line {first + 1} is {labels[first]!r}; the checkpoint has "
+                f"{job.labels}: line {first + 1} is {labels[first]!r}; the model has "
                 f"{known[first]!r} there; expected the order of the logits"
             )
         return labels
@@ -129,18 +217,7 @@ def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[st
     raise ExportError("labels: none given; expected --labels FILE, or --data with folders by label")
 
 
-def _read_labels(file: Path) -> tuple[str, ...]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{file}: {error}; expected a label a line") from error
-    labels = tuple(line.strip() for line in lines if line.strip())
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        raise ExportError(f"{file}: {', '.join(twice[:5])} more than once")
-    return labels
-
-
-def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
+def _readable(data: list[Labelled], folder: Path | None) -> tuple[list[Labelled], tuple[str, ...]]:
     """Decode every file once, so that a broken one is named now and not in the middle."""
     good, skipped = [], []
     for item in track(data, "data: checking", len(data)) if data else ():
@@ -151,6 +228,8 @@ def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
             skipped.append(str(error))
         else:
             good.append(item)
+    if data and not good:
+        raise ExportError(f"{folder}: none of {len(data)} files is an image")
     return good, tuple(skipped)
 
 

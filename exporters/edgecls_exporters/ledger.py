@@ -137,9 +137,7 @@ def known(named: Sequence[str | None], labels: tuple[str, ...], good: tuple[str,
     return Truth(labels, np.array([labels.index(label) for label in given], np.intp), good)
 
 
-def answered(
-    name: str, scores: Scores, task: Task, thresholds: tuple[float, ...]
-) -> Answers:
+def answered(name: str, scores: Scores, task: Task, thresholds: tuple[float, ...]) -> Answers:
     """Read scores as the runtime reads them."""
     labels = tuple(map(str, range(scores.shape[1])))
     predictions = [Prediction(values, labels, task, thresholds) for values in scores]

@@ -69,6 +69,4 @@ def float_tensors(model: ModelProto) -> list[str]:
     """Return the float tensors that nodes compute, in the order of the graph."""
     inferred = onnx.shape_inference.infer_shapes(model).graph
     types = {v.name: v.type.tensor_type.elem_type for v in (*inferred.value_info, *inferred.output)}
-    return [
-        name for node in model.graph.node for name in node.output if types.get(name) == FLOAT
-    ]
+    return [name for node in model.graph.node for name in node.output if types.get(name) == FLOAT]

@@ -110,9 +110,7 @@ def overflow_free(target: Target) -> bool:
     return target.scheme is not None and target.scheme.bounded
 
 
-def _tried(
-    facts: Calibration, target: Target, choosing: Choosing, plan: Plan, name: str
-) -> Tried:
+def _tried(facts: Calibration, target: Target, choosing: Choosing, plan: Plan, name: str) -> Tried:
     step(f"{name}: trying ranges by {plan.ranges}, {plan.operators} in integers")
     model, growth = quantize(facts, target, plan)
     return _judged(model, growth, plan, (), target, choosing)

@@ -165,7 +165,7 @@ def open_original(wanted: Wanted, known: Known) -> Side:
 def _scores(original: Original, task: Task) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     def scores(seen: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found = to_scores(original.model(torch.from_numpy(seen)), task)
+            found = to_scores(original.logits(torch.from_numpy(seen)), task)
         return np.asarray(found.numpy(), np.float32)
 
     return scores
