@@ -24,6 +24,11 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "classify": (RUNTIME, "cpu", "label image files"),
     "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
     "bench": (RUNTIME, "cpu", "latency, memory and cold start of each variant here"),
+    "saturation": (
+        EXPORTER,
+        "export",
+        "does an int8 model overflow on x86 without VNNI, and here?",
+    ),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
