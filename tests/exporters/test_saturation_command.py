@@ -1,6 +1,7 @@
 """``edgecls saturation`` says of any int8 model how often it saturates, and what that changes."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def requantized(source: str, scale: str, target: str) -> list[NodeProto]:
 def made_of(
     nodes: list[NodeProto],
     constants: dict[str, Any],
-    inputs: dict[str, tuple[int, tuple[Any, ...]]],
+    inputs: Mapping[str, tuple[int, tuple[Any, ...]]],
     output: str,
 ) -> ModelProto:
     graph = helper.make_graph(
@@ -221,7 +222,7 @@ def test_run_node_by_node_a_network_answers_as_a_whole(made: Made, tmp_path: Pat
     file = made.path / "model.int8.onnx"
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8) for _ in range(4)]
-    answered = []
+    answered: list[Any] = []
 
     found = check(fused(file, tmp_path), [{"image": i} for i in images], answered.append)
 
