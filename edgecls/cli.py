@@ -27,7 +27,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "saturation": (
         EXPORTER,
         "export",
-        "does an int8 model overflow on x86 without VNNI, and here?",
+        "does an int8 model saturate without VNNI, and here?",
     ),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
@@ -75,6 +75,8 @@ def _run(argv: Sequence[str]) -> int:
         prog="edgecls",
         description="The edge classifier that can prove what it did.",
         epilog="edgecls COMMAND --help says more.",
+        # Room for the longest command beside what it does.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26),
     )
     parser.add_argument("--version", action="version", version=f"edgecls {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

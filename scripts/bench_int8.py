@@ -1,13 +1,13 @@
 """Compare ways to quantize one network: what saturation costs each, and what each costs.
 
-    python scripts/bench_int8.py --imagenet DIR --labels FILE [--emulated 48] [--rounds 7] [--json]
+    python scripts/bench_int8.py --imagenet DIR --labels FILE [--emulated 100] [--keep FOLDER]
 
 EfficientNet-Lite0 with ImageNet weights. DIR holds photos as DIR/<label>/*, FILE all thousand
 labels in logit order. 128 photos calibrate every scheme, the rest measure. "Exact" is exact
 arithmetic; "pairs" is the kernel that adds pairs of products in 16 bits, by the bit-exact model of
-it, on the first --emulated of the measured photos (about 1 s a photo and scheme). Speed is that of
-this processor, one thread: the median over interleaved rounds of fp32's time divided by the
-scheme's.
+it, on the first --emulated of the measured photos (half a second a photo and scheme; on a busy
+machine with OPENBLAS_NUM_THREADS=1). Speed is that of this processor, one thread: the median over
+interleaved rounds of fp32's time divided by the scheme's.
 """
 
 import argparse
@@ -74,6 +74,8 @@ def quantized(fp32: Path, folder: Path, images: NDArray[np.uint8]) -> dict[str, 
     files = {}
     for number, (name, scheme) in enumerate(SCHEMES.items()):
         files[name] = folder / f"scheme{number}.onnx"
+        if files[name].exists():
+            continue
         quantize_static(fp32, files[name], _Reader(images), nodes_to_exclude=heads, **scheme)
     return files
 
@@ -130,8 +132,10 @@ def speeds(
 def bundle_of(folder: Path, photos: Path, labels: Path) -> Bundle:
     """Export our own variants; no budget, so that none is left out."""
     weights, target = folder / "imagenet.pth", folder / "lite0.bundle"
-    torch.save(imagenet().state_dict(), weights)
-    export(Job(f"timm:{ARCHITECTURE}", target, weights, data=photos, labels=labels, max_drop=100))
+    if not target.exists():
+        torch.save(imagenet().state_dict(), weights)
+        source = f"timm:{ARCHITECTURE}"
+        export(Job(source, target, weights, data=photos, labels=labels, max_drop=100))
     return Bundle.open(target)
 
 
@@ -198,13 +202,16 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--imagenet", metavar="DIR", type=Path, required=True)
     parser.add_argument("--labels", metavar="FILE", type=Path, required=True)
-    parser.add_argument("--emulated", metavar="N", type=int, default=48)
+    parser.add_argument("--emulated", metavar="N", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--keep", metavar="FOLDER", type=Path, help="of quantized files; reused")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
     arguments = parser.parse_args()
     print(f"onnxruntime {ort.__version__}; this processor saturates: {saturates()}")
     with tempfile.TemporaryDirectory() as place:
-        rows = measured(Path(place), arguments)
+        folder = arguments.keep or Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = measured(folder, arguments)
     for name in ("fp32", PRECISE):
         _print(name, rows[name])
     if arguments.json is not None:

@@ -72,6 +72,7 @@ class Network:
         self._sessions: dict[int, ort.InferenceSession] = {}
         self._options = ort.SessionOptions()
         self._options.log_severity_level = 4
+        self._options.intra_op_num_threads = 1  # or every node brings threads of its own
         for node in self.nodes:
             if any(a.type in (a.GRAPH, a.GRAPHS) for a in node.attribute):
                 raise ConfigError(
