@@ -24,11 +24,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "classify": (RUNTIME, "cpu", "label image files"),
     "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
     "bench": (RUNTIME, "cpu", "latency, memory and cold start of each variant here"),
-    "saturation": (
-        EXPORTER,
-        "export",
-        "does an int8 model saturate without VNNI, and here?",
-    ),
+    "overflow": (EXPORTER, "export", "does an int8 model saturate without VNNI, and here?"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
@@ -75,8 +71,6 @@ def _run(argv: Sequence[str]) -> int:
         prog="edgecls",
         description="The edge classifier that can prove what it did.",
         epilog="edgecls COMMAND --help says more.",
-        # Room for the longest command beside what it does.
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26),
     )
     parser.add_argument("--version", action="version", version=f"edgecls {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -25,7 +25,7 @@ from edgecls_runtime.preprocessing import prepare
 
 Array = NDArray[Any]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float16))
-TEXT = "saturation: images"
+TEXT = "overflow: images"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""``edgecls saturation`` says of any int8 model how often it saturates, and what that changes."""
+"""``edgecls overflow`` says of any int8 model how often it saturates, and what that changes."""
 
 import json
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ def test_a_foreign_model_that_saturates_is_shown_layer_by_layer(
 ) -> None:
     model = stored(colours(sign), tmp_path)
 
-    code = main(["saturation", model, "--data", str(white), "--anywhere", "--json"])
+    code = main(["overflow", model, "--data", str(white), "--anywhere", "--json"])
 
     table = json.loads(capsys.readouterr().out)
     assert code == 1
@@ -113,7 +113,7 @@ def test_the_exit_code_speaks_for_this_processor_unless_told_otherwise(
 ) -> None:
     model = stored(colours(), tmp_path)
 
-    code = main(["saturation", model, "--data", str(white)])
+    code = main(["overflow", model, "--data", str(white)])
 
     text = capsys.readouterr().out
     assert code == int(saturates())
@@ -129,7 +129,7 @@ def test_mean_and_std_reach_the_model(
     model = stored(colours(), tmp_path)
     halved = ["--mean", "0", "0", "0", "--std", "2", "2", "2"]
 
-    code = main(["saturation", model, "--data", str(white), "--anywhere", "--json", *halved])
+    code = main(["overflow", model, "--data", str(white), "--anywhere", "--json", *halved])
 
     table = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -144,7 +144,7 @@ def test_without_data_noise_is_fed_and_named(
 
     runs = []
     for _ in range(2):
-        main(["saturation", model, "--size", "8", "--images", "2", "--json"])
+        main(["overflow", model, "--size", "8", "--images", "2", "--json"])
         runs.append(json.loads(capsys.readouterr().out))
 
     assert runs[0] == runs[1]
@@ -156,7 +156,7 @@ def test_images_of_unknown_size_need_the_flag(
 ) -> None:
     model = stored(colours(shape=("n", 3, "h", "w")), tmp_path)
 
-    code = main(["saturation", model, "--data", str(white)])
+    code = main(["overflow", model, "--data", str(white)])
 
     assert code == 2
     assert capsys.readouterr().err.endswith(
@@ -169,7 +169,7 @@ def test_a_size_that_the_model_does_not_take_is_refused(
 ) -> None:
     model = stored(colours(), tmp_path)
 
-    code = main(["saturation", model, "--size", "9"])
+    code = main(["overflow", model, "--size", "9"])
 
     assert code == 2
     assert "--size: 9x9; x is 1x3x8x8; leave it out" in capsys.readouterr().err
@@ -183,7 +183,7 @@ def test_integers_that_another_kernel_multiplies_are_spared(
     model = made_of([node], {"b": np.full((6, 3), 127, np.int8)}, both, "y")
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT32
 
-    code = main(["saturation", stored(model, tmp_path), "--anywhere", "--json"])
+    code = main(["overflow", stored(model, tmp_path), "--anywhere", "--json"])
 
     table = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -199,7 +199,7 @@ def test_weights_that_nothing_can_saturate_are_said_to_be_safe(
     (weights,) = (t for t in model.graph.initializer if t.name == "w")
     weights.CopyFrom(numpy_helper.from_array(WEIGHTS.reshape(2, 3, 1, 1) // 2, "w"))
 
-    code = main(["saturation", stored(model, tmp_path), "--anywhere"])
+    code = main(["overflow", stored(model, tmp_path), "--anywhere"])
 
     assert code == 0
     assert "never: no input can make a pair of any layer saturate" in capsys.readouterr().out
@@ -208,7 +208,7 @@ def test_weights_that_nothing_can_saturate_are_said_to_be_safe(
 def test_our_own_int8_variant_is_taken_from_a_bundle_and_keeps_its_answers(
     made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["saturation", str(made.path), "--anywhere", "--json"])
+    code = main(["overflow", str(made.path), "--anywhere", "--json"])
 
     table = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -237,7 +237,7 @@ def test_run_node_by_node_a_network_answers_as_a_whole(made: Made, tmp_path: Pat
 def test_an_fp32_model_has_nothing_to_saturate(
     made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["saturation", f"{made.path}:fp32"])
+    code = main(["overflow", f"{made.path}:fp32"])
 
     assert code == 0
     assert "no int8 layers, as onnxruntime runs it: nothing to saturate" in capsys.readouterr().out
@@ -253,7 +253,7 @@ def test_an_fp32_model_has_nothing_to_saturate(
 def test_a_model_that_is_not_there_is_refused(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["saturation", *arguments])
+    code = main(["overflow", *arguments])
 
     assert code == 2
     assert said in capsys.readouterr().err
@@ -264,7 +264,7 @@ def test_a_file_that_is_no_model_is_refused(
 ) -> None:
     (tmp_path / "model.onnx").write_text("not a model", encoding="utf-8")
 
-    code = main(["saturation", str(tmp_path / "model.onnx")])
+    code = main(["overflow", str(tmp_path / "model.onnx")])
 
     found = capsys.readouterr().err
     assert code == 2
@@ -287,7 +287,7 @@ def test_a_file_that_is_no_model_is_refused(
 def test_a_flag_that_cannot_be_is_refused(
     made: Made, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["saturation", str(made.path), *arguments])
+    code = main(["overflow", str(made.path), *arguments])
 
     assert code == 2
     assert said in capsys.readouterr().err
@@ -298,7 +298,7 @@ def test_a_folder_without_an_image_is_refused(
 ) -> None:
     (tmp_path / "note.txt").write_text("no image", encoding="utf-8")
 
-    code = main(["saturation", str(made.path), "--data", str(tmp_path)])
+    code = main(["overflow", str(made.path), "--data", str(tmp_path)])
 
     found = capsys.readouterr().err
     assert code == 2

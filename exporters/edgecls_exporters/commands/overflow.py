@@ -1,7 +1,7 @@
 """Does an int8 model compute wrongly on x86 without VNNI, and does this processor?
 
-    edgecls saturation MODEL.onnx [--data photos]        any int8 ONNX file, whoever made it
-    edgecls saturation bolt.bundle:int8 [--data photos]
+    edgecls overflow MODEL.onnx [--data photos]        any int8 ONNX file, whoever made it
+    edgecls overflow bolt.bundle:int8 [--data photos]
 
 There the fast kernel adds two products in 16 bits and saturates. Each image is run twice, by exact
 arithmetic and by a model of that kernel that is exact to the bit; neither depends on this
