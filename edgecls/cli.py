@@ -25,6 +25,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "classify": (RUNTIME, "cpu", "label image files"),
     "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
     "bench": (RUNTIME, "cpu", "latency, memory and cold start of each variant here"),
+    "overflow": (EXPORTER, "export", "does an int8 model saturate without VNNI, and here?"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }

@@ -9,8 +9,9 @@ of a bit, the kernel keeps its full speed, and every processor computes the same
 
 Pairs are neighbours along the reduction, counted from its begin: kernel row, kernel column, input
 channel. That order is not taken on trust: ``tests/exporters/test_saturation.py`` runs the same file
-on an emulated processor without VNNI and wants the very same scores (slow). Depthwise convolutions
-take another kernel, which adds in 32 bits.
+on an emulated processor without VNNI and wants the very same scores (slow), and
+``pair_kernel`` is a model of the kernel, exact to the bit. Depthwise convolutions of one output a
+channel take another kernel, which adds in 32 bits.
 """
 
 from collections.abc import Iterable
@@ -41,7 +42,9 @@ def saturable_layers(model: ModelProto) -> list[Layer]:
     return [
         layer
         for layer in quantized_layers(model)
-        if layer.groups == 1 or shapes[layer.weight][1] > 1
+        if layer.groups == 1
+        or shapes[layer.weight][1] > 1
+        or shapes[layer.weight][0] > layer.groups  # one channel a group, several outputs of it
     ]
 
 

@@ -26,7 +26,7 @@ from edgecls_exporters.splits import split
 from edgecls_exporters.checkpoint import Original
 from edgecls_exporters.graph import export_graph
 from edgecls_exporters.quantization import quantize
-from edgecls_exporters.saturation import bound
+from edgecls_exporters.saturation import bound, saturable_layers
 from edgecls_exporters.transforms import reference
 from edgecls_runtime.images import Labelled, find_labelled, read_image
 from edgecls_runtime.preprocessing import prepare
@@ -462,3 +462,38 @@ def test_a_processor_without_vnni_gives_the_same_scores_where_plain_int8_does_no
     assert np.abs(native[0] - emulated[0]).max() < 1e-5
     assert np.abs(made_native - made_emulated).max() < 1e-5
     assert np.abs(emulated[1] - exact).max() > 0.01
+
+
+@pytest.mark.parametrize(("outputs", "saturable"), [(4, 0), (8, 1)])
+def test_a_depthwise_convolution_is_bounded_when_a_channel_has_several_outputs(
+    outputs: int, saturable: int
+) -> None:
+    values = {
+        "x_scale": np.float32(0.02),
+        "x_zero": np.uint8(0),
+        "w_quantized": np.full((outputs, 1, 3, 3), 127, np.int8),
+        "w_scale": np.full(outputs, 0.01, np.float32),
+        "w_zero": np.zeros(outputs, np.int8),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["x_float"]),
+            dequantized("w"),
+            helper.make_node("Conv", ["x_float", "w_float"], ["y"], name="conv", group=4),
+        ],
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ("n", 4, 9, 9))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ("n", outputs, 7, 7))],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    original = ModelProto()
+    weights = np.full((outputs, 1, 3, 3), 1.27, np.float32)
+    original.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+
+    grown = bound(model, original, {"x": np.full(4, 255, np.uint8)})
+
+    assert len(saturable_layers(model)) == len(grown) == saturable
+    if saturable:
+        first, second, *_ = constants(model)["w_quantized"][0, 0].reshape(-1).astype(int)
+        assert 0.97 * LIMIT < 255 * (first + second) <= LIMIT
