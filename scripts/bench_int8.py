@@ -23,12 +23,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
+from edgecls_exporters.calibration import split
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
 from edgecls.bundle import Bundle
 from edgecls.manifest import Preprocessing
-from edgecls_exporters.calibration import split
 from edgecls_exporters.demo.training import ARCHITECTURE, imagenet
 from edgecls_exporters.export import export
 from edgecls_exporters.inputs import Job

@@ -9,7 +9,6 @@ from edgecls.manifest import Precision, Resampling
 from edgecls.prediction import Task
 from edgecls.progress import step, track
 from edgecls_exporters import targets
-from edgecls_exporters.splits import Split, Wanted, split
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.checkpoint import (
     Original,
@@ -19,10 +18,10 @@ from edgecls_exporters.checkpoint import (
     open_source,
 )
 from edgecls_exporters.label_file import read_labels
+from edgecls_exporters.splits import Split, Wanted, split
 from edgecls_exporters.transforms import check_readable
 from edgecls_exporters.weights import Weights, read_weights
 from edgecls_runtime.images import Labelled, find_labelled, label_names, read_image
-
 
 # A PC of any age, a Raspberry Pi, a Jetson.
 INTEGER = ("x86-avx2", "arm", "tensorrt")
@@ -184,8 +183,8 @@ def _check_labels_seen(job: Job, images: Split) -> None:
     seen = {item.label for item in images.measure}
     if len(seen) == 1 and None not in seen and len(images.measure) > 1:
         raise ExportError(
-            f"{job.data}: every measured image is {seen.pop()!r}; a model that always says so would "
-            f"be perfect; expected images of at least two labels"
+            f"{job.data}: every measured image is {seen.pop()!r}, and a model that always says so "
+            f"would be perfect; expected images of at least two labels"
         )
 
 

@@ -64,64 +64,70 @@ def judge(
         return Judged([], {}, ())
     data = inputs.images.measure
     known = ledger.known([item.label for item in data], inputs.labels, job.good)
-    rows = [ledger.row(original, original, None, known)]
-    before = original
-    fp32 = classifiers[0]
+    book = Book(original, known, [ledger.row(original, original, None, known)])
+    fp32, *others = classifiers
+    base = _fp32_answers(job, inputs, book, fp32)
+    left_out: dict[str, str] = {}
+    shipped = [base]
+    for classifier in others:
+        before = _exact_answers(book, inputs, classifier, base)
+        answers = proof.variant_answers(classifier, data)
+        row = book.add(answers, before, classifier.variant.size_bytes)
+        if fault := job.budget.fault(row, book.rows[0]):
+            left_out[answers.name] = fault
+        else:
+            shipped.append(answers)
+    paths = (item.path if job.data is None else item.path.relative_to(job.data) for item in data)
+    flips = ledger.flips([*map(str, paths)], shipped, original, known)
+    return Judged(book.rows, left_out, flips)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The ledger while it is written."""
+
+    original: Answers
+    known: ledger.Truth
+    rows: list[Row]
+
+    def add(self, answers: Answers, before: Answers, size_bytes: int | None = None) -> Row:
+        """Write the next row."""
+        row = ledger.row(answers, self.original, before, self.known)
+        self.rows.append(replace(row, size_bytes=size_bytes))
+        return self.rows[-1]
+
+
+def _fp32_answers(job: Job, inputs: Inputs, book: Book, fp32: Classifier) -> Answers:
+    """Add the stages of the graph and the fp32 variant, which must be the original itself."""
+    data, before = inputs.images.measure, book.original
     model = onnx.load(fp32.bundle.path / fp32.variant.file)
     for answers in stage_answers(model, inputs.original, data, job.task, inputs.thresholds):
-        rows.append(ledger.row(answers, original, before, known))
+        _check_parity(book.add(answers, before))
         before = answers
-    _check_parity(rows, FP32_DIFFERENCE)
-    left_out: dict[str, str] = {}
-    found: list[Answers] = []
-    for classifier in classifiers:
-        base = before if classifier is fp32 else found[0]
-        base = _exact(classifier, inputs, original, base, known, rows)
-        answers = proof.variant_answers(classifier, data)
-        row = ledger.row(answers, original, base, known)
-        rows.append(replace(row, size_bytes=classifier.variant.size_bytes))
-        found.append(answers)
-        if classifier is fp32:
-            _check_fp32(rows[-1], rows[0], job, inputs)
-        elif fault := job.budget.fault(row, rows[0]):
-            left_out[answers.name] = fault
-    shipped = [answers for answers in found if answers.name not in left_out]
-    files = [
-        str(item.path if job.data is None else item.path.relative_to(job.data)) for item in data
-    ]
-    return Judged(rows, left_out, ledger.flips(files, shipped, original, known))
-
-
-def _exact(
-    classifier: Classifier,
-    inputs: Inputs,
-    original: Answers,
-    base: Answers,
-    known: ledger.Truth,
-    rows: list[Row],
-) -> Answers:
-    """Add the row of a variant computed as written, where this processor's kernels come next."""
-    if classifier.provider.exact or classifier.variant.precision is Precision.FP32:
-        return base
-    as_written = Classifier(classifier.bundle, reference.open(), classifier.variant.name)
-    answers = proof.variant_answers(as_written, inputs.images.measure)
-    answers = replace(answers, name=f"{answers.name} exact")
-    rows.append(ledger.row(answers, original, base, known))
+    answers = proof.variant_answers(fp32, data)
+    row = book.add(answers, before, fp32.variant.size_bytes)
+    if inputs.original.preprocessing.resampling is Resampling.EXACT:
+        _check_parity(row)
+    if fault := job.budget.fault(row, book.rows[0]):
+        raise ParityError(f"{row.name}: {fault}; no bundle was written")
     return answers
 
 
-def _check_parity(rows: list[Row], most: float) -> None:
-    """Raise ParityError where the graph itself is not the original."""
-    for row in rows[1:]:
-        if not row.largest_difference <= most:
-            raise ParityError(
-                f"{row.name}: a score differs by {row.largest_difference:.3f} from the original's; "
-                f"expected at most {most:g}; no bundle was written"
-            )
+def _exact_answers(book: Book, inputs: Inputs, classifier: Classifier, before: Answers) -> Answers:
+    """Add the row of a variant computed as written, where this processor's kernels come next."""
+    if classifier.provider.exact:
+        return before
+    as_written = Classifier(classifier.bundle, reference.open(), classifier.variant.name)
+    answers = proof.variant_answers(as_written, inputs.images.measure)
+    answers = replace(answers, name=f"{answers.name} exact")
+    book.add(answers, before)
+    return answers
 
 
-def _check_fp32(row: Row, original: Row, job: Job, inputs: Inputs) -> None:
-    if inputs.original.preprocessing.resampling is Resampling.EXACT:
-        _check_parity([original, row], FP32_DIFFERENCE)
-    if fault := job.budget.fault(row, original):
-        raise ParityError(f"{row.name}: {fault}; no bundle was written")
+def _check_parity(row: Row) -> None:
+    """Raise ParityError where the same arithmetic does not give the same scores."""
+    if not row.largest_difference <= FP32_DIFFERENCE:
+        raise ParityError(
+            f"{row.name}: a score differs by {row.largest_difference:.3f} from the original's; "
+            f"expected at most {FP32_DIFFERENCE:g}; no bundle was written"
+        )

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-
 LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 """Operators with weights: what nearly all of a network's time and size go into."""
 
@@ -93,8 +92,8 @@ def unfolded(
 ) -> NDArray[np.float64]:
     """Undo ``folded``."""
     if layer.node.op_type == "Conv":
-        return values.reshape(shape)
-    return values[0].T if layer.channels_last else values[0]
+        return np.asarray(values.reshape(shape))
+    return np.asarray(values[0].T if layer.channels_last else values[0])
 
 
 def across(

@@ -1,4 +1,4 @@
-"""Look at tensors inside a graph while images pass through it; nothing is kept but what is asked for.
+"""Look at tensors inside a graph while images pass through it.
 
 Onnxruntime does not show inner tensors, so a copy of the graph gets them as further outputs. One
 batch at a time: memory does not grow with the number of images.

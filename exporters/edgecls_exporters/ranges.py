@@ -75,7 +75,8 @@ def histograms(model: ModelProto, batches: Batches) -> dict[str, Histogram]:
 
 def _counted(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.int64]:
     scale = BINS / max(high - low, 1e-12)
-    bins = ((values.ravel() - np.float32(low)) * np.float32(scale)).astype(np.int32)
+    above = np.asarray(values, np.float32).ravel() - np.float32(low)
+    bins = (above * np.float32(scale)).astype(np.int32)
     return np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
 
 
@@ -88,9 +89,9 @@ def percentile(found: Histogram) -> Range:
     """Cut off the outermost 0.01 % of values on either side."""
     share = np.cumsum(found.counts) / max(found.counts.sum(), 1)
     centres, out = found.centres, (100 - PERCENTILE) / 100
-    low = found.low if share[0] > out else float(centres[np.searchsorted(share, out)])
-    high = float(centres[min(np.searchsorted(share, 1 - out), len(centres) - 1)])
-    return low, max(high, low)
+    first, last = np.searchsorted(share, (out, 1 - out)).tolist()
+    low = found.low if first == 0 else float(centres[first])
+    return low, max(float(centres[min(last, BINS - 1)]), low)
 
 
 def mse(found: Histogram) -> Range:
@@ -118,7 +119,7 @@ def entropy(found: Histogram) -> Range:
     Ends are cut together: the range keeps its proportion of negative values.
     """
     best, kept = np.inf, minmax(found)
-    for shrink in SHRINKS:
+    for shrink in SHRINKS.tolist():
         low, high = found.low * shrink, found.high * shrink
         lost = _divergence(found, low, high)
         if lost < best:
@@ -129,6 +130,8 @@ def entropy(found: Histogram) -> Range:
 def _divergence(found: Histogram, low: float, high: float) -> float:
     """Return the KL divergence, nats, of the clipped histogram from the same in 256 levels."""
     centres, counts = found.centres, found.counts.astype(np.float64)
+    # Zeros of a ReLU would drown everything else; TensorRT leaves their bin out as well.
+    counts[int(np.abs(centres).argmin())] = 0
     levels = np.clip((centres - low) / max(high - low, 1e-12) * LEVELS, 0, LEVELS - 1).astype(int)
     inside = (centres >= low) & (centres <= high)
     clipped = np.where(inside, counts, 0.0)

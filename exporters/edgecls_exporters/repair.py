@@ -58,6 +58,21 @@ class Choosing:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """What is to be quantized, for whom, and judged by what; ``name`` is the variant's."""
+
+    facts: Calibration
+    target: Target
+    choosing: Choosing
+    name: str
+
+    def answers(self, model: ModelProto, most: int | None = None) -> ledger.Scores:
+        """Return a model's scores; this processor's kernels are asked only if none overflows."""
+        exact = not overflow_free(self.target)
+        return self.choosing.scores(model, exact=exact, most=most)
+
+
+@dataclass(frozen=True, slots=True)
 class Tried:
     """One attempt and what it answered."""
 
@@ -87,15 +102,16 @@ def guarded(
         how it was found.
 
     """
-    attempts = [_tried(facts, target, choosing, Plan(method), name) for method in ranges.METHODS]
+    case = Case(facts, target, choosing, name)
+    attempts = [_tried(case, Plan(method)) for method in ranges.METHODS]
     best = min(attempts, key=lambda one: one.rank)
     gains: dict[str, float] = {}
     if not best.tight:
         plan = Plan(best.plan.ranges, "layers")
-        attempts.append(_tried(facts, target, choosing, plan, name))
+        attempts.append(_tried(case, plan))
         start = min(attempts, key=lambda one: (bool(one.fault), one.divergence))
-        gains = _gains(facts, target, choosing, start, name)
-        attempts += _released(facts, target, choosing, start, gains)
+        gains = _gains(case, start)
+        attempts += _released(case, start, gains)
         best = min(attempts, key=lambda one: one.rank)
     model, temperature = head.refitted(
         best.model, best.scores, choosing.original.scores, choosing.task
@@ -110,65 +126,51 @@ def overflow_free(target: Target) -> bool:
     return target.scheme is not None and target.scheme.bounded
 
 
-def _tried(facts: Calibration, target: Target, choosing: Choosing, plan: Plan, name: str) -> Tried:
-    step(f"{name}: trying ranges by {plan.ranges}, {plan.operators} in integers")
-    model, growth = quantize(facts, target, plan)
-    return _judged(model, growth, plan, (), target, choosing)
+def _tried(case: Case, plan: Plan) -> Tried:
+    step(f"{case.name}: trying ranges by {plan.ranges}, {plan.operators} in integers")
+    model, growth = quantize(case.facts, case.target, plan)
+    return _judged(case, model, plan, (), growth)
 
 
 def _judged(
+    case: Case,
     model: ModelProto,
-    growth: dict[str, float],
     plan: Plan,
     released: tuple[str, ...],
-    target: Target,
-    choosing: Choosing,
+    growth: dict[str, float],
 ) -> Tried:
-    scores = choosing.scores(model, exact=not overflow_free(target))
-    original, budget = choosing.original, choosing.budget
-    answers = ledger.answered("int8", scores, choosing.task, choosing.thresholds)
+    choosing = case.choosing
+    original, scores = choosing.original, case.answers(model)
+    answers = ledger.answered(case.name, scores, choosing.task, choosing.thresholds)
     row = ledger.row(answers, original, original, choosing.truth)
     apart = head.divergence(original.scores, scores, choosing.task)
-    itself = ledger.row(original, original, None, choosing.truth)
-    return Tried(
-        plan,
-        released,
-        model,
-        growth,
-        scores,
-        apart,
-        row,
-        budget.fault(row, itself),
-        budget.tight(row),
-    )
+    fault = choosing.budget.fault(row, ledger.row(original, original, None, choosing.truth))
+    tight = choosing.budget.tight(row)
+    return Tried(plan, released, model, growth, scores, apart, row, fault, tight)
 
 
-def _gains(
-    facts: Calibration, target: Target, choosing: Choosing, start: Tried, name: str
-) -> dict[str, float]:
-    """Return by how much the divergence falls when one layer alone returns to float, by its name."""
-    wanted = choosing.original.scores[:SENSITIVITY_IMAGES]
-    now = head.divergence(wanted, start.scores[:SENSITIVITY_IMAGES], choosing.task)
+def _gains(case: Case, start: Tried) -> dict[str, float]:
+    """Return how much the divergence falls when one layer alone returns to float, by its name."""
+    wanted, task = case.choosing.original.scores[:SENSITIVITY_IMAGES], case.choosing.task
+    now = head.divergence(wanted, start.scores[:SENSITIVITY_IMAGES], task)
     names = [layer.node.name for layer in quantized_layers(start.model)]
     gains = {}
-    for layer in track(names, f"{name}: sensitivity of layers", len(names)):
-        model = release(start.model, facts.graph, (layer,))
-        scores = choosing.scores(model, exact=not overflow_free(target), most=SENSITIVITY_IMAGES)
-        gains[layer] = now - head.divergence(wanted, scores, choosing.task)
+    for layer in track(names, f"{case.name}: sensitivity of layers", len(names)):
+        model = release(start.model, case.facts.graph, (layer,))
+        gains[layer] = now - head.divergence(wanted, case.answers(model, SENSITIVITY_IMAGES), task)
     return gains
 
 
-def _released(
-    facts: Calibration, target: Target, choosing: Choosing, start: Tried, gains: dict[str, float]
-) -> list[Tried]:
+def _released(case: Case, start: Tried, gains: dict[str, float]) -> list[Tried]:
     """Return attempts with 1, 2, 4 ... of the most sensitive layers in float."""
     order = sorted(gains, key=lambda name: -gains[name])
     attempts: list[Tried] = []
     count = 1
     while count <= MOST_RELEASED * len(order) and not (attempts and attempts[-1].tight):
         names = tuple(order[:count])
-        model = release(start.model, facts.graph, names)
-        attempts.append(_judged(model, start.growth, start.plan, names, target, choosing))
+        step(f"{case.name}: trying {count} of {len(order)} layers in float")
+        model = release(start.model, case.facts.graph, names)
+        attempts.append(_judged(case, model, start.plan, names, start.growth))
         count *= 2
     return attempts
 
@@ -218,7 +220,7 @@ def _noise(
     one, other = Probe(graph, shared), Probe(model, shared, exact=True)
     signal, error = dict.fromkeys(shared, 0.0), dict.fromkeys(shared, 0.0)
     for image in images[:NOISE_IMAGES]:
-        wanted, found = one(image[None]), other(image[None])
+        wanted, found = _floats(one(image[None])), _floats(other(image[None]))
         for name in shared:
             signal[name] += float(np.square(wanted[name], dtype=np.float64).sum())
             error[name] += float(np.square(found[name] - wanted[name], dtype=np.float64).sum())
@@ -227,3 +229,7 @@ def _noise(
         for name in shared
         if signal[name] > 0 and error[name] > 0
     }
+
+
+def _floats(found: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float64]]:
+    return {name: np.asarray(values, np.float64) for name, values in found.items()}

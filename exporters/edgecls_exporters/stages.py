@@ -1,8 +1,8 @@
 """The steps between the original and a variant that are no files: where an answer may change.
 
-``graph`` answers on tensors that the original's own transform made, so that only PyTorch's export is
-between it and the original. ``normalisation`` answers on the same pixels as bytes, so that only the
-normalisation inside the graph is between it and ``graph``. What then comes is the runtime's own
+``graph`` answers on tensors that the original's own transform made, so that only PyTorch's export
+is between it and the original. ``normalisation`` answers on the same pixels as bytes, so that only
+the normalisation inside the graph is between it and ``graph``. What then comes is the runtime's own
 decoder and resize.
 """
 
@@ -86,7 +86,7 @@ def without_normalisation(model: ModelProto) -> ModelProto | None:
 
 
 def _centred(tensor: NDArray[np.float32], done: Preprocessing) -> NDArray[np.float32]:
-    """Undo the division by std and by 255: what the graph holds after it has subtracted the mean."""
+    """Undo the division by std and by 255: what the graph holds with the mean subtracted."""
     return np.asarray(tensor * 255 * np.array(done.std, np.float32)[:, None, None], np.float32)
 
 

@@ -3,8 +3,10 @@
     edgecls export timm:tf_efficientnet_lite0 --weights bolt.pth --data photos --to bolt.bundle
 
 SOURCE is timm:NAME, torchvision:NAME, open_clip:NAME, package.module:factory (a function without
-arguments that returns the nn.Module), a torch.export FILE.pt2 or somebody's FILE.onnx. Labels come from --labels, from the checkpoint, or from the folders of
---data, sorted. The bundle is written whole or not at all.
+arguments that returns the nn.Module), a torch.export FILE.pt2 or somebody's FILE.onnx. Labels come
+from --labels, from the model itself, or from the folders of --data, sorted. The bundle is written
+whole or not at all. Exit code 1: a variant that was asked for (--precision, --target) broke the
+budget and is not in the bundle; report.html says why.
 """
 
 import argparse
