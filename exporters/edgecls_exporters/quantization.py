@@ -24,6 +24,7 @@ from edgecls_exporters.ranges import Batches, Histogram, Range
 from edgecls_exporters.targets import Scheme, Target
 
 FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
+ACTIVATIONS = frozenset({"Clip", "Relu"})
 KINDS = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16}
 
 
@@ -167,15 +168,32 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
             "ActivationSymmetric": scheme.symmetric,
             "WeightSymmetric": True,
             "QuantizeBias": scheme.integer_biases,
-            # Onnxruntime fuses them away by itself; ``release`` needs them.
+            # Kernels fuse them away by themselves; ``release`` needs them.
             "QDQKeepRemovableActivations": True,
         },
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     model: ModelProto = quantizer.model.model
+    _join_activations(model)
     onnx.checker.check_model(model)
     return model
+
+
+def _join_activations(model: ModelProto) -> None:
+    """Let each Clip and Relu stand right behind its layer: it is rounded once, after both."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    for node in model.graph.node:
+        if node.op_type not in ACTIVATIONS:
+            continue
+        reader = makers.get(node.input[0])
+        if reader is None or reader.op_type != "DequantizeLinear":
+            continue
+        rounder = makers.get(reader.input[0])
+        layer = None if rounder is None else makers.get(rounder.input[0])
+        if layer is not None and layer.op_type in LAYERS and rounder is not None:
+            node.input[0] = rounder.input[0]
+    _drop_unread(model)
 
 
 def _tensors(found: dict[str, Range]) -> TensorsData:
