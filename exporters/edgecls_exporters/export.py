@@ -26,7 +26,9 @@ from edgecls_exporters.half import rounded
 from edgecls_exporters.inputs import Inputs, Job, read
 from edgecls_exporters.judgement import FP32, FP32_DIFFERENCE, Judged, judge, open_here
 from edgecls_exporters.probe import quiet_session
+from edgecls_exporters.repair import overflow_free
 from edgecls_exporters.report import Report, Rung
+from edgecls_exporters.targets import Target
 from edgecls_exporters.variants import Made, Material, make
 from edgecls_runtime.benchmark import Wanted, measure
 from edgecls_runtime.classifier import Classifier
@@ -35,6 +37,8 @@ from edgecls_runtime.golden import Sample
 # Largest difference of a score that a golden sample may show on a device. Seen between processors:
 # 3e-7 (fp32) and 4e-7 (int8 with bounded pairs; up to 0.3 where pairs saturate).
 TOLERANCE = {Precision.FP32: 1e-3, Precision.FP16: 0.02, Precision.INT8: 0.05}
+# Kernels round an integer here and there otherwise than the file says: up to 0.06 was seen.
+TOLERANCE_AS_WRITTEN = 0.1
 TIMED_FRAMES = 50
 
 
@@ -211,10 +215,16 @@ def _variant(folder: Path, one: Made) -> Variant:
         target="any" if target is None else target.name,
         input=Input.UINT8_NHWC,
         size_bytes=(folder / file).stat().st_size,
-        tolerance=TOLERANCE[precision],
+        tolerance=_tolerance(precision, target),
         providers=() if target is None else target.providers,
         machines=() if target is None else target.machines,
     )
+
+
+def _tolerance(precision: Precision, target: Target | None) -> float:
+    if precision is Precision.INT8 and target is not None and not overflow_free(target):
+        return TOLERANCE_AS_WRITTEN
+    return TOLERANCE[precision]
 
 
 def _manifest(job: Job, inputs: Inputs, variants: list[Variant]) -> Manifest:

@@ -1,8 +1,10 @@
 """Choose how to quantize, and mend what lost too much: all on images kept for choosing.
 
 Ways of finding ranges are compared first. If the best still changes too many answers, operators
-without weights return to float; then layers do, those that cost most first, in doublings, until
-the budget is met or nothing is left to win. Every attempt stands in the report.
+without weights return to float; then layers do, those that cost most first, in doublings: small
+ones, which hardly change the file's size and speed, and large ones only if the budget is broken
+without. Of the attempts that keep to the budget the one with the fewest layers in float is taken
+whose divergence is near the least. Every attempt stands in the report.
 """
 
 from dataclasses import dataclass
@@ -25,8 +27,12 @@ from edgecls_exporters.targets import Target
 # Sensitivity is an order, not a figure that ships: a few images give it.
 SENSITIVITY_IMAGES = 32
 NOISE_IMAGES = 8
+# Small layers: together at most this share of all weights.
+SMALL = 0.02
 # With more than half of the layers in float, fp32 is the better variant.
 MOST_RELEASED = 0.5
+# Divergences closer than this factor are not told apart by a hundred images.
+NEAR = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +92,6 @@ class Tried:
     fault: str
     tight: bool
 
-    @property
-    def rank(self) -> tuple[bool, bool, int, float]:
-        """Smaller is better: within the budget, surely so, with few float layers, close to fp32."""
-        return bool(self.fault), not self.tight, len(self.released), self.divergence
-
 
 def guarded(
     facts: Calibration, target: Target, choosing: Choosing, name: str
@@ -104,21 +105,32 @@ def guarded(
     """
     case = Case(facts, target, choosing, name)
     attempts = [_tried(case, Plan(method)) for method in ranges.METHODS]
-    best = min(attempts, key=lambda one: one.rank)
     gains: dict[str, float] = {}
-    if not best.tight:
-        plan = Plan(best.plan.ranges, "layers")
+    if not best_of(attempts).tight:
+        plan = Plan(best_of(attempts).plan.ranges, "layers")
         attempts.append(_tried(case, plan))
-        start = min(attempts, key=lambda one: (bool(one.fault), one.divergence))
+        start = best_of(attempts)
         gains = _gains(case, start)
-        attempts += _released(case, start, gains)
-        best = min(attempts, key=lambda one: one.rank)
+        small = _small(facts.graph, gains)
+        attempts += _released(case, start, small, len(small))
+        if best_of(attempts).fault:
+            order = sorted(gains, key=lambda layer: -gains[layer])
+            attempts += _released(case, start, order, int(MOST_RELEASED * len(order)))
+    best = best_of(attempts)
     model, temperature = head.refitted(
         best.model, best.scores, choosing.original.scores, choosing.task
     )
     listed = tuple(_listed(one, best) for one in attempts)
     layers = _layers(facts, best, choosing, gains)
     return model, Quantization(name, target.name, listed, layers, temperature)
+
+
+def best_of(attempts: list[Tried]) -> Tried:
+    """Return the attempt to ship: in the budget, near the least divergence, mostly in integers."""
+    kept = [one for one in attempts if not one.fault] or attempts
+    least = min(one.divergence for one in kept)
+    near = [one for one in kept if one.divergence <= NEAR * least]
+    return min(near, key=lambda one: (len(one.released), one.divergence))
 
 
 def overflow_free(target: Target) -> bool:
@@ -161,14 +173,25 @@ def _gains(case: Case, start: Tried) -> dict[str, float]:
     return gains
 
 
-def _released(case: Case, start: Tried, gains: dict[str, float]) -> list[Tried]:
-    """Return attempts with 1, 2, 4 ... of the most sensitive layers in float."""
-    order = sorted(gains, key=lambda name: -gains[name])
+def _small(graph: ModelProto, gains: dict[str, float]) -> list[str]:
+    """Return the layers that gain most, together no more than a small share of all weights."""
+    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.graph.initializer}
+    weights = {node.name: sizes[node.input[1]] for node in graph.graph.node if node.name in gains}
+    left, chosen = SMALL * sum(weights.values()), []
+    for layer in sorted(gains, key=lambda name: -gains[name]):
+        if gains[layer] > 0 and weights[layer] <= left:
+            chosen.append(layer)
+            left -= weights[layer]
+    return chosen
+
+
+def _released(case: Case, start: Tried, order: list[str], most: int) -> list[Tried]:
+    """Return attempts with the first 1, 2, 4 ... of some layers in float."""
     attempts: list[Tried] = []
     count = 1
-    while count <= MOST_RELEASED * len(order) and not (attempts and attempts[-1].tight):
+    while count <= most and not (attempts and attempts[-1].tight):
         names = tuple(order[:count])
-        step(f"{case.name}: trying {count} of {len(order)} layers in float")
+        step(f"{case.name}: trying {count} layers in float")
         model = release(start.model, case.facts.graph, names)
         attempts.append(_judged(case, model, start.plan, names, start.growth))
         count *= 2
