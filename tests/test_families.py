@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parent.parent / "scripts" / "families.py"
 def test_families_are_exported_each_in_a_process_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "families.jsonl"
     families = ["byobnet", "convnext", "mobilenetv3", "vision_transformer", "efficientnet"]
-    command = [sys.executable, SCRIPT, "--fp32", "--results", file, "--only", *families]
+    command = [sys.executable, str(SCRIPT), "--fp32", "--results", str(file), "--only", *families]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
