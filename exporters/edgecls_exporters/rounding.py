@@ -226,7 +226,9 @@ def reround(
             seen = np.maximum(largest[layer.activation], numpy_helper.to_array(stored[layer.zero]))
             caps = _caps(layer, kernel, seen)
         integers = rounded(flat, own.reshape(flat.shape[:2]), covariance, caps)
-        store(stored[layer.weight], unfolded(layer, integers, kernel.shape).astype(np.int8))
+        zero = numpy_helper.to_array(stored[layer.weight_zero])
+        shifted = unfolded(layer, integers, kernel.shape) + int(zero.flat[0])
+        store(stored[layer.weight], shifted.astype(zero.dtype))
 
 
 def _caps(layer: Layer, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Caps:
