@@ -110,7 +110,9 @@ def measure(family: str, *, int8: bool) -> Result:
     head = Result(family, name, round(parameters, 2), size)
     try:
         torch.manual_seed(0)
-        original = open_source(f"timm:{name}", LABELS, Task.MULTICLASS, None, {})
+        original = open_source(
+            f"timm:{name}", LABELS, Task.MULTICLASS, None, {}, random_weights=True
+        )
         liven(original)
         graph = export_graph(original, Task.MULTICLASS)
         images = prepared(original, MEASURE)
@@ -224,7 +226,9 @@ def page(results: list[Result]) -> str:
     """Return docs/families.md."""
     exported = sum(result.export == "ok" for result in results)
     quantized_too = sum(result.int8 == "ok" for result in results)
-    count = f"{len(results)} families {exported} export to fp32, {quantized_too} to int8"
+    count = f"{len(results)} families {exported} export to fp32"
+    if any(result.int8 for result in results):
+        count += f", {quantized_too} to int8"
     torch_version = torch.__version__.partition("+")[0]
     text = f"""# Every timm family, exported
 
@@ -241,7 +245,10 @@ what accuracy a trained model keeps: the proof of an export does.
 |---|---|--:|--:|---|--:|---|--:|--:|
 """
     lines = [_line(result) for result in sorted(results, key=lambda result: result.family)]
-    return text + "\n".join(lines) + "\n"
+    measured = {result.family for result in results}
+    missing = [family for family in timm.list_modules() if family not in measured]
+    rest = f"\nNot measured yet: {', '.join(missing)}.\n" if missing else ""
+    return text + "\n".join(lines) + "\n" + rest
 
 
 def _line(result: Result) -> str:
