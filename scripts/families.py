@@ -100,13 +100,24 @@ def members(family: str) -> list[tuple[float, int, str]]:
     return sorted(found)
 
 
+def classifies(side: int, name: str) -> bool:
+    """Return whether a member gives a logit a label; encoders give maps or tokens instead."""
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            model = timm.create_model(name, num_classes=LABELS).eval()
+            shape = tuple(model(torch.zeros(1, 3, side, side)).shape)
+    except Exception:  # noqa: BLE001 - some code does not run without values; then the export tells
+        return True
+    return shape == (1, LABELS)
+
+
 def measure(family: str, *, int8: bool) -> Result:
     """Export the smallest member of a family, and quantize it."""
     started = time.monotonic()
-    fitting = members(family)
-    if not fitting:
+    fitting = next((member for member in members(family) if classifies(*member[1:])), None)
+    if fitting is None:
         return Result(family, export="no member that takes RGB images and can be built")
-    parameters, size, name = fitting[0]
+    parameters, size, name = fitting
     head = Result(family, name, round(parameters, 2), size)
     try:
         torch.manual_seed(0)
