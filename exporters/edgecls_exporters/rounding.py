@@ -144,8 +144,8 @@ def _patches(
     windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=axes)
     windows = windows[(slice(None), *(slice(None, None, s) for s in (*strides, *dilations)))]
     size = windows.shape[1 : spatial + 1]
-    places = np.unravel_index(_some(int(np.prod(size)), 1, random), size)
-    return windows[(slice(None), *places)].swapaxes(0, 1)
+    rows = np.moveaxis(windows, 0, spatial)
+    return rows[np.unravel_index(_some(int(np.prod(size)), 1, random), size)]
 
 
 def _some(total: int, images: int, random: np.random.Generator) -> NDArray[np.intp]:

@@ -22,7 +22,7 @@ COUNT = 300
 
 def scores(seed: int, labels: int = 3) -> NDArray[np.float32]:
     drawn = np.random.default_rng(seed).gamma(0.7, 1, (COUNT, labels))
-    return (drawn / drawn.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True), np.float32)
 
 
 def mixed(seed: int) -> NDArray[np.float32]:
@@ -70,6 +70,7 @@ def test_a_row_holds_what_counting_image_by_image_gives(
     original_right = sum(a == t for a, t in zip(meant, truth, strict=True))
     assert told.accuracy == right / COUNT
     assert told.drop == pytest.approx(100 * (original_right - right) / COUNT)
+    assert told.drop is not None
     assert told.drop_interval is not None
     assert told.drop_interval[0] < told.drop < told.drop_interval[1]
     assert told.drop_p is not None
@@ -95,7 +96,8 @@ def test_without_labels_nothing_is_said_of_what_is_right(original: Answers, foun
     told = row(found, original, original, Truth(LABELS, None, ("good",)))
 
     assert told.agreement < 1
-    assert told.accuracy is told.drop is told.drop_interval is told.drop_p is told.escapes is None
+    unknown = (told.accuracy, told.drop, told.drop_interval, told.drop_p, told.escapes)
+    assert unknown == (None,) * 5
     assert (told.recall, told.confusions, told.reliability) == ({}, (), ())
 
 

@@ -225,8 +225,8 @@ def test_caps_hold_for_pairs_even_where_scales_were_not_grown(name: str) -> None
 def channels_of(layer: Layer, model: ModelProto) -> int:
     weight = constants_of(model)[layer.weight]
     if layer.node.op_type == "Conv":
-        return weight.shape[1] * layer.groups
-    return weight.shape[0] if layer.channels_last else weight.shape[1]
+        return int(weight.shape[1]) * layer.groups
+    return int(weight.shape[0] if layer.channels_last else weight.shape[1])
 
 
 def columns(image: NDArray[Any], node: NodeProto, weight: NDArray[Any], group: int) -> Array:
