@@ -23,7 +23,6 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from edgecls_exporters.calibration import split
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
@@ -35,6 +34,7 @@ from edgecls_exporters.inputs import Job
 from edgecls_exporters.interpreter import fused
 from edgecls_exporters.pair_probe import saturates
 from edgecls_exporters.saturation_check import Check, check
+from edgecls_exporters.splits import Wanted, split
 from edgecls_runtime.images import Labelled, find_labelled, read_image
 from edgecls_runtime.preprocessing import prepare
 
@@ -51,7 +51,7 @@ SCHEMES: dict[str, dict[str, Any]] = {
     },
     "u8u8 per channel": {"activation_type": U8, "weight_type": U8, "per_channel": True},
 }
-OURS, PRECISE = "edgecls", "u8s8, x64quantprecision=1"
+OURS, OURS_FOR, PRECISE = "edgecls", "x86-avx2", "u8s8, x64quantprecision=1"
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
@@ -135,17 +135,27 @@ def bundle_of(folder: Path, photos: Path, labels: Path) -> Bundle:
     if not target.exists():
         torch.save(imagenet().state_dict(), weights)
         source = f"timm:{ARCHITECTURE}"
-        export(Job(source, target, weights, data=photos, labels=labels, max_drop=100))
+        export(
+            Job(
+                source,
+                target,
+                weights,
+                data=photos,
+                labels=labels,
+                targets=(OURS_FOR,),
+                max_drop=100,
+            )
+        )
     return Bundle.open(target)
 
 
 def measured(folder: Path, arguments: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Quantize, run and compare; return a row a scheme."""
     bundle = bundle_of(folder, arguments.imagenet, arguments.labels)
-    parts = split(find_labelled(arguments.imagenet), 128, 2000, 0)
+    parts = split(find_labelled(arguments.imagenet), [], Wanted(128, 128, 2000, 0))
     fp32 = bundle.path / bundle.variant("fp32").file
     files = quantized(fp32, folder, prepared(parts.calibrate, bundle.preprocessing))
-    files[OURS] = bundle.path / bundle.variant("int8").file
+    files[OURS] = bundle.path / bundle.variant(f"int8-{OURS_FOR}").file
     images = prepared(parts.measure, bundle.preprocessing)
     truth = np.array([bundle.labels.index(str(item.label)) for item in parts.measure])
     # On a processor that saturates, exact answers come from onnxruntime's slow but exact kernel.

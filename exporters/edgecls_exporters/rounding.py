@@ -74,7 +74,8 @@ def covariances(model: ModelProto, batches: Batches, seed: int) -> dict[str, Arr
     layers = [
         node
         for node in model.graph.node
-        if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
+        if node.op_type in ("Conv", "Gemm", "MatMul")
+        and node.input[1] in weights
         # A batch of weights in a MatMul is no layer of ``layers``.
         and (node.op_type != "MatMul" or len(weights[node.input[1]].dims) == 2)
     ]
@@ -143,8 +144,8 @@ def _patches(
     windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=axes)
     windows = windows[(slice(None), *(slice(None, None, s) for s in (*strides, *dilations)))]
     size = windows.shape[1 : spatial + 1]
-    places = np.unravel_index(_some(int(np.prod(size)), 1, random), size)
-    return windows[(slice(None), *places)].swapaxes(0, 1)
+    rows = np.moveaxis(windows, 0, spatial)
+    return rows[np.unravel_index(_some(int(np.prod(size)), 1, random), size)]
 
 
 def _some(total: int, images: int, random: np.random.Generator) -> NDArray[np.intp]:

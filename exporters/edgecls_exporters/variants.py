@@ -108,6 +108,8 @@ def _made(facts: Calibration, target: Target, choosing: Choosing, name: str) -> 
         return Made(name, target, to_half(facts.graph, largest))
     try:
         model, quantization = guarded(facts, target, choosing, name)
+    except ExportError:  # a ValueError too, and it says what is wrong
+        raise
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
         # Onnxruntime's quantizer raises these for graphs that it does not expect.
         first = str(error).strip().partition("\n")[0]

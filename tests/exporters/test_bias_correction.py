@@ -15,9 +15,12 @@ from torch import Tensor, nn
 
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
-from edgecls_exporters.bias_correction import correct
-from edgecls_exporters.checkpoint import Original
+from edgecls_exporters import targets
+from edgecls_exporters.bias_correction import channel_means, correct
 from edgecls_exporters.graph import export_graph
+from edgecls_exporters.layers import quantized_layers
+from edgecls_exporters.original import Original
+from edgecls_exporters.quantization import Plan, calibrate, quantize
 from edgecls_exporters.transforms import reference
 
 SMALL = Preprocessing((16, 16), (16, 16), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -75,7 +78,7 @@ def outputs_of(model: ModelProto) -> dict[str, str]:
     return {n.name: n.output[0] for n in model.graph.node if n.op_type in ("Conv", "Gemm")}
 
 
-def channel_means(
+def means_of(
     model: ModelProto, names: list[str], images: list[NDArray[np.uint8]]
 ) -> list[NDArray[np.float64]]:
     probe = ModelProto()
@@ -97,12 +100,12 @@ def test_each_layer_s_shift_is_what_its_rounded_weights_add_to_its_mean_output(
     model = ModelProto()
     model.CopyFrom(rounded)
 
-    shifts = correct(model, graph, images)
+    shifts = correct(model, graph, channel_means(graph, images))
 
     floats = {t.name: numpy_helper.to_array(t) for t in graph.graph.initializer}
     stored = {t.name: numpy_helper.to_array(t) for t in rounded.graph.initializer}
     inputs = [node.input[0] for node in graph.graph.node if node.name in outputs_of(graph)]
-    means = dict(zip(outputs_of(graph), channel_means(graph, inputs, images), strict=True))
+    means = dict(zip(outputs_of(graph), means_of(graph, inputs, images), strict=True))
     assert set(shifts) == set(outputs_of(graph))
     for node in graph.graph.node:
         if node.name not in shifts:
@@ -124,14 +127,14 @@ def test_a_correction_brings_the_mean_outputs_back_to_those_of_fp32(
     model = ModelProto()
     model.CopyFrom(rounded)
 
-    correct(model, graph, images)
+    correct(model, graph, channel_means(graph, images))
 
-    wanted = channel_means(graph, list(outputs_of(graph).values()), images)
+    wanted = means_of(graph, list(outputs_of(graph).values()), images)
     before, after = (
         [
             float(np.abs(found - mean).mean())
             for found, mean in zip(
-                channel_means(each, list(outputs_of(each).values()), images), wanted, strict=True
+                means_of(each, list(outputs_of(each).values()), images), wanted, strict=True
             )
         ]
         for each in (rounded, model)
@@ -147,9 +150,46 @@ def test_weights_and_scales_stay_as_they_are(
     model = ModelProto()
     model.CopyFrom(rounded)
 
-    correct(model, graph, images)
+    correct(model, graph, channel_means(graph, images))
 
     pairs = zip(model.graph.initializer, rounded.graph.initializer, strict=True)
     changed = {new.name for new, old in pairs if new != old}
     assert changed
     assert all("bias" in name for name in changed)
+
+
+def test_the_mean_of_a_channel_is_numpy_s_over_all_images_and_places(
+    graph: ModelProto, images: list[NDArray[np.uint8]]
+) -> None:
+    inputs = [node.input[0] for node in graph.graph.node if node.name in outputs_of(graph)]
+
+    found = channel_means(graph, iter(images))
+
+    assert set(found) == set(inputs)
+    for name, wanted in zip(inputs, means_of(graph, inputs, images), strict=True):
+        assert np.allclose(found[name], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_bias_that_stays_float_is_corrected_by_the_same_shift(
+    graph: ModelProto, images: list[NDArray[np.uint8]]
+) -> None:
+    facts = calibrate(graph, lambda _text: iter(images), 0)
+    floats = {t.name: numpy_helper.to_array(t) for t in facts.graph.graph.initializer}
+    integer, symmetric = (
+        quantize(facts, targets.find(name), Plan())[0] for name in ("x86-vnni", "tensorrt")
+    )
+    biases = {t.name: numpy_helper.to_array(t) for t in symmetric.graph.initializer}
+    stored = {t.name: numpy_helper.to_array(t) for t in integer.graph.initializer}
+    changed = 0
+
+    for layer, same in zip(quantized_layers(symmetric), quantized_layers(integer), strict=True):
+        assert layer.float_bias is not None
+        assert same.bias is not None
+        assert same.bias_scale is not None
+        by_integers = stored[same.bias] * stored[same.bias_scale]
+        # The same weights were rounded, so the same was lost, but for half a step of an integer.
+        assert np.allclose(
+            biases[layer.float_bias], by_integers, atol=float(stored[same.bias_scale].max())
+        )
+        changed += not np.array_equal(biases[layer.float_bias], floats[layer.float_bias])
+    assert changed == 3  # one weight an output, of the depthwise layer, is never rounded

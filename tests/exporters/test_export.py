@@ -22,9 +22,9 @@ from edgecls.bundle import Bundle
 from edgecls.errors import BundleError, ConfigError, ExportError, ParityError
 from edgecls.manifest import Precision
 from edgecls.prediction import Task
-from edgecls_exporters.splits import split
 from edgecls_exporters.export import export
 from edgecls_exporters.inputs import Job
+from edgecls_exporters.splits import split
 from edgecls_exporters.transforms import open_upright
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier

@@ -22,17 +22,19 @@ from torch import Tensor, nn
 from edgecls.bundle import Bundle
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
-from edgecls_exporters.splits import split
-from edgecls_exporters.checkpoint import Original
+from edgecls_exporters import targets
 from edgecls_exporters.graph import export_graph
-from edgecls_exporters.quantization import quantize
+from edgecls_exporters.original import Original
+from edgecls_exporters.quantization import Plan, calibrate, quantize
 from edgecls_exporters.saturation import bound, saturable_layers
+from edgecls_exporters.splits import Wanted, split
 from edgecls_exporters.transforms import reference
 from edgecls_runtime.images import Labelled, find_labelled, read_image
 from edgecls_runtime.preprocessing import prepare
 from parts import Made
 
 LIMIT = 32767
+INT8 = "model.int8-x86-avx2.onnx"
 SMALL = Preprocessing((32, 32), (32, 32), mean=(0.0, 0.0, 0.0), std=(0.25, 0.25, 0.25))
 EMULATOR = shutil.which("qemu-x86_64-static")
 
@@ -80,6 +82,13 @@ def wide() -> ModelProto:
 
 def prepared(images: list[Labelled], wanted: Preprocessing) -> list[NDArray[np.uint8]]:
     return [prepare(read_image(item.path), wanted)[np.newaxis] for item in images]
+
+
+def bounded(graph: ModelProto, images: list[Labelled]) -> ModelProto:
+    """Quantize for processors without VNNI."""
+    facts = calibrate(graph, lambda _text: prepared(images, SMALL), 0)
+    model, _ = quantize(facts, targets.find("x86-avx2"), Plan())
+    return model
 
 
 def attribute(node: NodeProto, name: str, default: int) -> int:
@@ -218,8 +227,9 @@ def test_no_pair_of_the_exported_int8_model_overflows_on_the_images_of_its_calib
     made: Made,
 ) -> None:
     bundle = Bundle.open(made.path)
-    images = split(find_labelled(made.photos), 24, 2000, 0).calibrate
-    model = onnx.load(made.path / "model.int8.onnx")
+    wanted = Wanted(calibrate=24, choose=128, most=2000, seed=0)
+    images = split(find_labelled(made.photos), [], wanted).calibrate
+    model = onnx.load(made.path / INT8)
 
     worst = worst_pairs(model, prepared(images, bundle.preprocessing))
 
@@ -244,7 +254,7 @@ def test_no_pair_overflows_in_grouped_convolutions_token_layers_and_heads(
 ) -> None:
     network = wide if trans_b else turned(wide)
 
-    model = quantize(network, bright, SMALL)
+    model = bounded(network, bright)
 
     worst = worst_pairs(model, prepared(bright, SMALL))
     (gemm,) = (node for node, _, _ in layers(model) if node.op_type == "Gemm")
@@ -293,7 +303,7 @@ def test_int8_answers_like_fp32_and_never_overflows(
     graph = export_graph(original, Task.MULTICLASS)
     batches = prepared(bright, SMALL)
 
-    model = quantize(graph, bright, SMALL)
+    model = bounded(graph, bright)
 
     fused = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found, exact, wanted = (
@@ -444,17 +454,16 @@ def test_a_processor_without_vnni_gives_the_same_scores_where_plain_int8_does_no
     batches = prepared(bright, SMALL)
     plain_model = plain(wide, batches, tmp_path)
     names = [str(tmp_path / "bounded.onnx"), str(tmp_path / "plain.onnx")]
-    onnx.save(quantize(wide, bright, SMALL), names[0])
+    onnx.save(bounded(wide, bright), names[0])
     haswell = [str(EMULATOR), "-cpu", "Haswell"]
-    photos = split(find_labelled(made.photos), 24, 2000, 0).measure[:16]
+    photos = split(find_labelled(made.photos), [], Wanted(24, 128, 2000, 0)).measure[:16]
     parts = np.concatenate(prepared(photos, Bundle.open(made.path).preprocessing))
 
     native, emulated = (
         scores_of(names, np.concatenate(batches), tmp_path, emulator) for emulator in ([], haswell)
     )
     (made_native,), (made_emulated,) = (
-        scores_of([str(made.path / "model.int8.onnx")], parts, tmp_path, emulator)
-        for emulator in ([], haswell)
+        scores_of([str(made.path / INT8)], parts, tmp_path, emulator) for emulator in ([], haswell)
     )
 
     runner = unsaturated(plain_model)
