@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -28,7 +29,10 @@ def started(tmp_path: Path, checkpoint: tuple[Path, Path]) -> Started:
     (tmp_path / "out").mkdir()
 
     def start(
-        *flags: str | Path, source: str = "small_network:network", cwd: Path = module.parent
+        *flags: str | Path,
+        source: str = "small_network:network",
+        cwd: Path = module.parent,
+        most_bytes: int = resource.RLIM_INFINITY,
     ) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "edgecls", "export", source]
         command += ["--weights", str(weights), "--to", str(tmp_path / "out" / "disc.bundle")]
@@ -39,6 +43,7 @@ def started(tmp_path: Path, checkpoint: tuple[Path, Path]) -> Started:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),
             env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(module.parent)])},
         )
 
@@ -100,7 +105,7 @@ def test_the_exit_code_is_1_only_when_what_was_left_out_was_asked_for(
     [
         "fp32: exporting the graph",
         "calibrating: ranges",
-        "int8-x86-avx2: trying",
+        "fp32: answering to choose by",
         "fp32: timing",
     ],
 )
@@ -181,3 +186,19 @@ def test_a_bundle_that_stands_at_the_target_ends_with_3(
     assert lines == [
         f"edgecls export: {made.path}: exists; choose another --to, or give --force to replace it"
     ]
+
+
+def test_a_disk_that_is_full_ends_with_one_line_and_leaves_nothing(
+    started: Started, few: Path, tmp_path: Path
+) -> None:
+    # No file may grow beyond this: smaller than the model, larger than all that is written before.
+    room = 20_000
+
+    process = started("--data", few, "--precision", "fp32", most_bytes=room)
+    _, stderr = process.communicate(timeout=240)
+
+    assert process.returncode == 5
+    assert stderr.splitlines()[-1].startswith("edgecls export: ")
+    assert "File too large" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+    assert list((tmp_path / "out").iterdir()) == []
