@@ -39,7 +39,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def made(
     tmp_path_factory: pytest.TempPathFactory, photos: Path, checkpoint: tuple[Path, Path]
 ) -> Made:
-    """Return a bundle with an fp32 and an int8 variant; tests that change it take a copy."""
+    """Return a bundle of fp32 and int8, for here and for ARM; tests that change it take a copy."""
     module, weights = checkpoint
     target = tmp_path_factory.mktemp("bundles") / "disc.bundle"
     source = "small_network:network"
@@ -52,6 +52,7 @@ def made(
                 weights=weights,
                 data=photos,
                 task=Task.MULTICLASS,
+                targets=("x86-avx2", "arm"),
                 max_drop=5.0,
                 overrides=dict(PREPROCESSING),
                 calibration_images=24,

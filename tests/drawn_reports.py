@@ -172,9 +172,9 @@ def _quantization(variant: str, count: int, random: np.random.Generator) -> Quan
         for i in range(count)
     )
     attempts = (
-        Attempt("minmax", 0, 0.031, 0.953, chosen=False),
-        Attempt("entropy", 0, 0.044, 0.937, chosen=False),
-        Attempt("mse", 0, 0.012, 0.969, chosen=False),
-        Attempt("mse", 2, 0.004, 0.984, chosen=True),
+        Attempt("minmax", "all", 0, 0.031, 0.953, chosen=False),
+        Attempt("entropy", "all", 0, 0.044, 0.937, chosen=False),
+        Attempt("mse", "layers", 0, 0.012, 0.969, chosen=False),
+        Attempt("mse", "layers", 2, 0.004, 0.984, chosen=True),
     )
     return Quantization(variant, variant.removeprefix("int8-"), attempts, layers, 1.031)

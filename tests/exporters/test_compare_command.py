@@ -18,7 +18,7 @@ from edgecls import cli
 from edgecls.manifest import Precision
 from edgecls_exporters.export import export
 from edgecls_exporters.inputs import Job
-from parts import LABELS, PREPROCESSING, Made
+from parts import INT8, LABELS, PREPROCESSING, Made
 
 NETWORK = "small_network:network"
 SETTINGS = ["--size", "64", *("--mean", "0.4", "0.4", "0.4"), *("--std", "0.2", "0.2", "0.2")]
@@ -60,7 +60,7 @@ def wrong(
                 target=target,
                 weights=checkpoint[1],
                 labels=labels,
-                precisions=(Precision.FP32,),
+                precision=Precision.FP32,
                 overrides={**PREPROCESSING, **flags},
             )
         )
@@ -83,7 +83,7 @@ def test_a_bundle_agrees_with_the_checkpoint_it_was_made_from(made: Made, called
 
 def test_variants_of_a_bundle_are_compared_with_each_other(made: Made, called: Called) -> None:
     code, out, _ = called(
-        *(f"{made.path}:fp32", f"{made.path}:int8", "--data", made.photos, "--json"),
+        *(f"{made.path}:fp32", f"{made.path}:{INT8}", "--data", made.photos, "--json"),
         *("--limit", "90"),
     )
 
@@ -94,7 +94,7 @@ def test_variants_of_a_bundle_are_compared_with_each_other(made: Made, called: C
         *("agrees", "a", "b", "task", "labels", "rows", "flips", "disagreements"),
         *("explanations", "sought", "skipped"),
     ]
-    assert (found["a"], found["b"]) == (f"{made.path} (fp32)", f"{made.path} (int8)")
+    assert (found["a"], found["b"]) == (f"{made.path} (fp32)", f"{made.path} ({INT8})")
     assert (a["name"], a["after"], b["name"], b["after"]) == ("A", None, "B", "A")
     assert b["agreement"] >= 0.9
     assert b["largest_difference"] > 0

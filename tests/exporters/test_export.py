@@ -4,10 +4,8 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -23,73 +21,14 @@ from edgecls.errors import BundleError, ConfigError, ExportError, ParityError
 from edgecls.manifest import Precision
 from edgecls.prediction import Task
 from edgecls_exporters.export import export
-from edgecls_exporters.inputs import Job
-from edgecls_exporters.splits import split
+from edgecls_exporters.splits import Wanted, split
 from edgecls_exporters.transforms import open_upright
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import Labelled, find_labelled, read_image
-from parts import LABELS, LOUD, PREPROCESSING, SIZE, Made, part_image
+from parts import ARM, INT8, LABELS, PREPROCESSING, SIZE, Exporting, Made, part_image
 
 TOGETHER = "do --labels and the checkpoint belong together?"
-Exporting = Callable[..., Job]
-# Networks around the one of ``parts``; each takes its trained weights.
-NETWORKS = """
-import torch
-from torch import nn
-from small_network import network
-from loud_network import network as loud
-
-def one_logit():
-    model = network()
-    model[-1] = nn.Linear(16, 1)
-    return model
-
-class Otherwise(nn.Sequential):
-    def forward(self, image):
-        logits = super().forward(image)
-        return -logits if torch.compiler.is_compiling() else logits
-
-def otherwise():
-    return Otherwise(*network())
-"""
-
-
-@pytest.fixture
-def exporting(
-    tmp_path: Path, checkpoint: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> Exporting:
-    """Return how to make a job: the small network to ``out/disc.bundle``, with changes."""
-    module, weights = checkpoint
-    (tmp_path / "networks.py").write_text(NETWORKS, encoding="utf-8")
-    (tmp_path / "loud_network.py").write_text(LOUD, encoding="utf-8")
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(LABELS), encoding="utf-8")
-    monkeypatch.syspath_prepend(str(module.parent))
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def job(**changes: Any) -> Job:  # noqa: ANN401 - fields of any type
-        given: dict[str, Any] = {
-            "source": "small_network:network",
-            "target": tmp_path / "out" / "disc.bundle",
-            "weights": weights,
-            "labels": labels,
-            "overrides": dict(PREPROCESSING),
-            "calibration_images": 24,
-        }
-        return Job(**(given | changes))
-
-    return job
-
-
-@pytest.fixture
-def few(tmp_path: Path, photos: Path) -> Path:
-    """Return a folder of six photos of each label."""
-    for label in LABELS:
-        (tmp_path / "few" / label).mkdir(parents=True)
-        for file in sorted((photos / label).iterdir())[:6]:
-            shutil.copy(file, tmp_path / "few" / label)
-    return tmp_path / "few"
 
 
 def pytorch_scores(made: Made, image: Image.Image) -> NDArray[np.float32]:
@@ -119,7 +58,7 @@ def binomial_p(right: NDArray[np.bool_], original_right: NDArray[np.bool_]) -> f
 
 
 def measured(made: Made) -> list[Labelled]:
-    return split(find_labelled(made.photos), 24, 2000, 0).measure
+    return split(find_labelled(made.photos), [], Wanted(24, 128, 2000, 0)).measure
 
 
 def test_an_export_ends_with_a_table_measured_on_images_that_calibration_never_saw(
@@ -127,13 +66,14 @@ def test_an_export_ends_with_a_table_measured_on_images_that_calibration_never_s
 ) -> None:
     rows = {row.name: row for row in made.report.rows}
 
-    assert made.report.calibrated == 24
-    assert {row.images for row in rows.values()} == {56}
+    assert (made.report.calibrated, made.report.chosen_on) == (20, 20)
+    assert {row.images for row in rows.values()} == {40}
     assert rows["pytorch"].accuracy is not None
     assert rows["pytorch"].accuracy > 0.95
     assert rows["fp32"].agreement == 1.0
-    assert rows["int8"].agreement >= 0.95
-    assert [v.name for v in Bundle.open(made.path).variants] in (["fp32", "int8"], ["int8", "fp32"])
+    assert rows[INT8].agreement >= 0.95
+    assert rows[ARM].agreement >= 0.95
+    assert {v.name for v in Bundle.open(made.path).variants} == {"fp32", INT8, ARM}
 
 
 def test_the_report_file_says_what_the_export_returned(made: Made) -> None:
@@ -157,16 +97,18 @@ def test_every_figure_of_the_report_can_be_measured_again(made: Made) -> None:
 
     for row in report["rows"]:
         scores = original
-        if row["name"] != "pytorch":
-            file = made.path / f"model.{row['name']}.onnx"
-            classify = Classifier(made.path, variant=row["name"])
+        name, exact = row["name"].removesuffix(" exact"), row["name"] in (f"{INT8} exact", ARM)
+        file = made.path / f"model.{name}.onnx"
+        if file.exists():
+            classify = Classifier(made.path, "reference" if exact else "cpu", name)
             scores = np.stack([classify(read_image(item.path)).scores for item in data])
+        if file.exists() and name == row["name"]:
             assert row["size_bytes"] == file.stat().st_size
-            assert 0 < row["engine_ms"] < 1000
+            assert row["engine_ms"] is None if exact else 0 < row["engine_ms"] < 1000
         answers = np.array(LABELS)[scores.argmax(1)]
 
         right = answers == truth
-        assert row["images"] == len(data) == 56
+        assert row["images"] == len(data) == 40
         assert row["accuracy"] == pytest.approx(right.mean())
         assert row["agreement"] == pytest.approx((scores.argmax(1) == original.argmax(1)).mean())
         assert row["largest_difference"] == pytest.approx(np.abs(scores - original).max(), abs=1e-5)
@@ -183,8 +125,10 @@ def test_the_manifest_carries_the_figures_of_each_variant(made: Made) -> None:
         assert variant.accuracy == rows[variant.name].accuracy
         assert variant.agreement == rows[variant.name].agreement
         assert variant.size_bytes == rows[variant.name].size_bytes
-    speeds = [rows[variant.name].engine_ms or 0 for variant in variants]
-    assert speeds == sorted(speeds)
+    speeds = [rows[variant.name].engine_ms for variant in variants]
+    timed = [speed for speed in speeds if speed is not None]
+    # What this machine's kernels do not run stands first: where they do, it was asked for.
+    assert speeds == [None, *sorted(timed)]
 
 
 @pytest.mark.usefixtures("exporting")
@@ -192,7 +136,8 @@ def test_golden_samples_are_measured_photos_with_the_scores_of_pytorch_and_of_ea
     made: Made,
 ) -> None:
     originals = [read_image(item.path) for item in measured(made)]
-    classifiers = {name: Classifier(made.path, variant=name) for name in ("fp32", "int8")}
+    classifiers = {name: Classifier(made.path, variant=name) for name in ("fp32", INT8)}
+    classifiers[ARM] = Classifier(made.path, "reference", ARM)
 
     samples = golden.read(made.path)
 
@@ -233,10 +178,10 @@ def test_the_page_needs_no_other_file(made: Made) -> None:
 def test_the_page_shows_the_table_the_recalls_and_where_the_model_comes_from(made: Made) -> None:
     page = (made.path / "report.html").read_text(encoding="utf-8")
 
-    for row in made.report.rows:
-        assert f'<th scope="row">{row.name}<small>' in page
+    for name in ("pytorch", "fp32", INT8, ARM):
+        assert f'<th scope="row">{name}<small>' in page
     assert '<th scope="row">scratch</th>' in page
-    assert "Measured on 56 images, calibrated on 24 others" in page
+    assert "Measured on 40 images, calibrated on 20 others" in page
     assert ">small_network:network</td>" in page
 
 
@@ -244,19 +189,21 @@ def test_every_file_of_a_bundle_is_sealed_and_none_is_left_over(made: Made) -> N
     files = {file.relative_to(made.path).as_posix() for file in made.path.rglob("*.*")}
 
     assert files == {*Bundle.open(made.path).manifest.files, "manifest.json", "manifest.sha256"}
-    assert {"model.fp32.onnx", "model.int8.onnx", "report.json", "report.html"} <= files
+    assert {"model.fp32.onnx", f"model.{INT8}.onnx", "report.json", "report.html"} <= files
 
 
 def test_one_seed_gives_the_same_models_and_force_replaces_a_bundle(
     made: Made, exporting: Exporting, tmp_path: Path
 ) -> None:
-    job = exporting(data=made.photos, labels=None, max_drop=5.0, force=True)
+    job = exporting(
+        data=made.photos, labels=None, max_drop=5.0, targets=("x86-avx2", "arm"), force=True
+    )
     shutil.copytree(made.path, job.target)
     (job.target / "old.txt").touch()
 
     export(job)
 
-    for name in ("model.fp32.onnx", "model.int8.onnx"):
+    for name in ("model.fp32.onnx", f"model.{INT8}.onnx", f"model.{ARM}.onnx"):
         assert (job.target / name).read_bytes() == (made.path / name).read_bytes()
     assert not (job.target / "old.txt").exists()
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["disc.bundle"]
@@ -306,10 +253,13 @@ def test_a_graph_that_answers_otherwise_than_pytorch_leaves_nothing_behind(
     job = exporting(
         source="networks:otherwise",
         data=few if with_data else None,
-        precisions=(Precision.FP32,),
+        precision=Precision.FP32,
     )
 
-    with pytest.raises(ParityError, match=r"fp32: a score differs by .*; no bundle was written"):
+    first = "graph" if with_data else "fp32"
+    with pytest.raises(
+        ParityError, match=rf"^{first}: a score differs by .*; no bundle was written"
+    ):
         export(job)
 
     assert list((tmp_path / "out").iterdir()) == []
@@ -318,38 +268,44 @@ def test_a_graph_that_answers_otherwise_than_pytorch_leaves_nothing_behind(
 def test_int8_over_the_budget_is_left_out_with_the_reason(
     exporting: Exporting, photos: Path
 ) -> None:
-    job = exporting(source="networks:loud", data=photos)
+    job = exporting(source="loud_everywhere:network", data=photos, max_drop=3.0)
 
     report = export(job)
 
+    names = ["int8-x86-avx2", "int8-arm", "int8-tensorrt"]
     bundle = Bundle.open(job.target)
-    (reason,) = report.left_out.values()
-    assert re.fullmatch(
-        r"\d+\.\d\d points of top-1 lost on 56 images; the budget is 1 \(--max-drop\)", reason
-    )
-    assert [variant.name for variant in bundle.variants] == ["fp32"]
-    assert not (job.target / "model.int8.onnx").exists()
-    assert all(set(sample.variants) == {"fp32"} for sample in golden.read(job.target))
-    assert f"left out: int8: {reason}" in report.text()
     page = (job.target / "report.html").read_text(encoding="utf-8")
-    assert f"<b>int8 left out:</b> {reason}" in page
+    assert list(report.left_out) == names
+    for name, reason in report.left_out.items():
+        assert re.fullmatch(
+            r"\d+\.\d\d points of top-1 lost on 40 images; the budget is 3 \(--max-drop\)", reason
+        )
+        assert not (job.target / f"model.{name}.onnx").exists()
+        assert re.search(f"left out: {name}: +{re.escape(reason)}", report.text())
+        assert f"<b>{name} left out:</b> {reason}" in page
+    assert [variant.name for variant in bundle.variants] == ["fp32"]
+    assert all(set(sample.variants) == {"fp32"} for sample in golden.read(job.target))
 
 
-def test_int8_without_images_to_calibrate_on_is_refused_when_it_was_asked_for(
+def test_int8_without_images_to_calibrate_on_is_left_out_and_the_reason_is_told(
     exporting: Exporting,
 ) -> None:
-    job = exporting(precisions=(Precision.FP32, Precision.INT8))
+    job = exporting(precision=Precision.INT8)
 
-    with pytest.raises(ExportError) as refused:
-        export(job)
+    report = export(job)
 
-    assert str(refused.value) == "int8: needs images to calibrate and to measure; give --data DIR"
+    assert job.asked
+    assert report.left_out == {
+        f"int8-{name}": "needs images to calibrate and to measure on; give --data DIR"
+        for name in ("x86-avx2", "arm", "tensorrt")
+    }
+    assert [variant.name for variant in Bundle.open(job.target).variants] == ["fp32"]
 
 
 def test_without_data_a_bundle_holds_fp32_and_golden_samples_that_were_made_up(
-    exporting: Exporting, capsys: pytest.CaptureFixture[str]
+    exporting: Exporting,
 ) -> None:
-    job = exporting()
+    job = exporting(precision=Precision.FP32)
 
     report = export(job)
 
@@ -364,7 +320,6 @@ def test_without_data_a_bundle_holds_fp32_and_golden_samples_that_were_made_up(
     )
     assert len(checks) == 8
     assert max(check.from_reference for check in checks) < 1e-5
-    assert "int8: left out, there are no images to calibrate on" in capsys.readouterr().err
 
 
 def save_odd_photos(folder: Path) -> None:
@@ -423,7 +378,7 @@ def test_broken_files_are_named_skipped_and_counted_and_odd_photos_agree_with_py
     (broken / "half.png").write_bytes(whole[0].read_bytes()[:2000])
     shutil.copy(whole[1], broken / "twin.png")
     cv2.imwrite(str(broken / "radiance.hdr"), np.ones((70, 70, 3), np.float32))
-    job = exporting(data=few, precisions=(Precision.FP32,))
+    job = exporting(data=few, precision=Precision.FP32)
 
     report = export(job)
 
@@ -485,7 +440,7 @@ def test_labels_in_another_order_than_the_checkpoint_s_are_refused(
         export(exporting(weights=tmp_path / "named.pth"))
 
     assert str(refused.value).endswith(
-        "labels.txt: line 1 is 'good'; the checkpoint has 'scratch' there; "
+        "labels.txt: line 1 is 'good'; the model has 'scratch' there; "
         "expected the order of the logits"
     )
 
@@ -493,7 +448,7 @@ def test_labels_in_another_order_than_the_checkpoint_s_are_refused(
 def test_fp32_alone_calibrates_nothing_and_measures_every_image(
     exporting: Exporting, few: Path
 ) -> None:
-    report = export(exporting(data=few, precisions=(Precision.FP32,)))
+    report = export(exporting(data=few, precision=Precision.FP32))
 
     assert (report.calibrated, report.rows[0].images) == (0, 12)
 
@@ -562,7 +517,7 @@ def test_a_binary_model_of_one_logit_answers_by_its_threshold(
         data=few,
         task=Task.BINARY,
         thresholds=(0.9,),
-        precisions=(Precision.FP32,),
+        precision=Precision.FP32,
     )
 
     report = export(job)
@@ -602,7 +557,7 @@ def test_a_multilabel_model_on_photos_without_labels_is_measured_by_agreement_al
 
 
 def test_a_model_file_alone_says_its_labels_task_and_preprocessing(made: Made) -> None:
-    for name in ("fp32", "int8"):
+    for name in ("fp32", INT8, ARM):
         model = onnx.load(made.path / f"model.{name}.onnx")
 
         said = {entry.key: entry.value for entry in model.metadata_props}

@@ -13,10 +13,10 @@ from edgecls.bundle import Bundle, seal
 from edgecls.errors import BundleError, ConfigError, ProviderError
 from edgecls_runtime import Classifier, golden, read_image
 from edgecls_runtime.providers import Provider
-from parts import Made, write_manifest
+from parts import ARM, INT8, Made, write_manifest
 
 
-@pytest.mark.parametrize("variant", ["fp32", "int8"])
+@pytest.mark.parametrize("variant", ["fp32", INT8, ARM])
 def test_photos_of_parts_are_told_apart(made: Made, variant: str) -> None:
     classify = Classifier(made.path, variant=variant)
 

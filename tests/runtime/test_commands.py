@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecls.cli import main
-from parts import Made, write_manifest
+from parts import INT8, Made, write_manifest
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -35,7 +35,7 @@ def test_verify_says_right_for_each_variant(made: Made, capsys: pytest.CaptureFi
     _, table, _ = answer(capsys, "verify", made.path, "--json", "--variant", "fp32")
 
     assert code == 0
-    assert "int8     right: 8 golden samples" in text
+    assert f"{INT8}  right: 8 golden samples" in text
     assert [line["variant"] for line in json.loads(table)["variants"]] == ["fp32"]
 
 
@@ -51,7 +51,7 @@ def test_verify_answers_no_with_exit_code_1(
     code, text, _ = answer(capsys, "verify", bundle)
 
     assert code == 1
-    assert "fp32     WRONG: 8 golden samples" in text
+    assert f"{'fp32':{len(INT8)}}  WRONG: 8 golden samples" in text
 
 
 def test_classify_labels_what_it_can_read_and_names_what_it_cannot(
@@ -120,7 +120,7 @@ def test_bench_gives_speed_memory_and_cold_start_beside_the_accuracy(
 
     table = json.loads(text)
     assert code == 0
-    assert {line["variant"] for line in table["variants"]} == {"fp32", "int8"}
+    assert {line["variant"] for line in table["variants"]} == {"fp32", INT8}
     for line in table["variants"]:
         assert 0 < line["engine_ms_p50"] < line["latency_ms_p50"] <= line["latency_ms_p99"]
         assert 0 < line["peak_memory_mb"] <= line["peak_memory_1080p_mb"]

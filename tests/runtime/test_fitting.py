@@ -11,7 +11,7 @@ import pytest
 from edgecls.cli import main
 from edgecls.errors import ProviderError
 from edgecls_runtime import Classifier, machine
-from parts import Made, write_manifest
+from parts import ARM, INT8, Made, write_manifest
 
 NVIDIA = "TensorrtExecutionProvider"
 
@@ -21,7 +21,7 @@ def bundle(made: Made, tmp_path: Path) -> Path:
     """Return a bundle whose int8 variant is preferred."""
     copy = Path(shutil.copytree(made.path, tmp_path / "copy.bundle"))
     table = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
-    table["variants"].sort(key=lambda variant: variant["name"] != "int8")
+    table["variants"].sort(key=lambda variant: variant["name"] != INT8)
     write_manifest(copy, table)
     return copy
 
@@ -36,9 +36,9 @@ def made_for(bundle: Path, variant: str, **where: list[str]) -> None:
 
 def test_the_preferred_variant_runs_where_it_was_made_for_this_machine(bundle: Path) -> None:
     here = [platform.machine(), "riscv64"]
-    made_for(bundle, "int8", providers=["CPUExecutionProvider"], machines=here)
+    made_for(bundle, INT8, providers=["CPUExecutionProvider"], machines=here)
 
-    assert Classifier(bundle).variant.name == "int8"
+    assert Classifier(bundle).variant.name == INT8
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_preferred_variant_runs_where_it_was_made_for_this_machine(bundle: P
 def test_a_variant_for_other_kernels_is_passed_over(
     bundle: Path, where: dict[str, list[str]]
 ) -> None:
-    made_for(bundle, "int8", **where)
+    made_for(bundle, INT8, **where)
 
     assert Classifier(bundle).variant.name == "fp32"
 
@@ -61,11 +61,13 @@ def test_a_variant_for_other_kernels_is_passed_over(
 def test_a_bundle_without_a_variant_for_this_place_is_refused_with_every_reason(
     bundle: Path,
 ) -> None:
-    made_for(bundle, "int8", machines=["s390x"])
+    made_for(bundle, INT8, machines=["s390x"])
+    made_for(bundle, ARM, machines=["sparc64"])
     made_for(bundle, "fp32", providers=[NVIDIA, "CUDAExecutionProvider"])
     message = (
         f"{bundle}: no variant for CPUExecutionProvider on this machine: "
-        f"int8 is for s390x, which this {platform.machine()} is not; "
+        f"{INT8} is for s390x, which this {platform.machine()} is not; "
+        f"{ARM} is for sparc64, which this {platform.machine()} is not; "
         f"fp32 is for TensorrtExecutionProvider or CUDAExecutionProvider; "
         f"export one with --target, or name the one to run with --variant"
     )
@@ -75,17 +77,17 @@ def test_a_bundle_without_a_variant_for_this_place_is_refused_with_every_reason(
 
 
 def test_a_variant_asked_for_by_name_runs_whatever_it_was_made_for(bundle: Path) -> None:
-    made_for(bundle, "int8", machines=["s390x"])
+    made_for(bundle, INT8, machines=["s390x"])
 
-    assert Classifier(bundle, variant="int8").variant.name == "int8"
+    assert Classifier(bundle, variant=INT8).variant.name == INT8
 
 
 def test_the_reference_provider_takes_the_preferred_variant_whatever_it_was_made_for(
     bundle: Path,
 ) -> None:
-    made_for(bundle, "int8", machines=["s390x"], providers=[NVIDIA])
+    made_for(bundle, INT8, machines=["s390x"], providers=[NVIDIA])
 
-    assert Classifier(bundle, "reference").variant.name == "int8"
+    assert Classifier(bundle, "reference").variant.name == INT8
 
 
 @pytest.mark.parametrize("key", ["flags", "Features"])
@@ -114,7 +116,7 @@ def test_where_nobody_lists_instructions_none_is_taken_for_granted(tmp_path: Pat
 def test_verify_runs_what_fits_and_names_what_it_did_not_run(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made_for(bundle, "int8", machines=["s390x"])
+    made_for(bundle, INT8, machines=["s390x"])
     why = f"is for s390x, which this {platform.machine()} is not"
 
     code = main(["verify", str(bundle)])
@@ -123,28 +125,28 @@ def test_verify_runs_what_fits_and_names_what_it_did_not_run(
     table = json.loads(capsys.readouterr().out)
 
     assert code == 0
-    assert f"int8     not run: {why}\n" in screen
+    assert f"{INT8}  not run: {why}\n" in screen
     assert [line["variant"] for line in table["variants"]] == ["fp32"]
-    assert table["not_run"] == {"int8": why}
+    assert table["not_run"][INT8] == why
 
 
 def test_verify_by_the_reference_runs_every_variant(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made_for(bundle, "int8", machines=["s390x"])
+    made_for(bundle, INT8, machines=["s390x"])
 
     code = main(["verify", str(bundle), "--provider", "reference", "--json"])
 
     table = json.loads(capsys.readouterr().out)
     assert code == 0
-    assert {line["variant"] for line in table["variants"]} == {"fp32", "int8"}
+    assert {line["variant"] for line in table["variants"]} == {"fp32", INT8, ARM}
     assert table["not_run"] == {}
 
 
 def test_verify_of_a_bundle_for_other_machines_is_an_error(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for variant in ("int8", "fp32"):
+    for variant in (INT8, ARM, "fp32"):
         made_for(bundle, variant, machines=["s390x"])
 
     code = main(["verify", str(bundle)])
@@ -154,24 +156,24 @@ def test_verify_of_a_bundle_for_other_machines_is_an_error(
 
 
 def test_bench_measures_what_fits(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made_for(bundle, "int8", machines=["s390x"])
+    made_for(bundle, INT8, machines=["s390x"])
 
     main(["bench", str(bundle), "--frames", "2", "--json"])
 
     printed = capsys.readouterr()
     assert [line["variant"] for line in json.loads(printed.out)["variants"]] == ["fp32"]
-    assert "int8: not run: is for s390x" in printed.err
+    assert f"{INT8}: not run: is for s390x" in printed.err
 
 
 def test_show_says_what_each_variant_was_made_for(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made_for(bundle, "int8", machines=["aarch64"], providers=["CPUExecutionProvider"])
+    made_for(bundle, INT8, machines=["aarch64"], providers=["CPUExecutionProvider"])
 
     main(["show", str(bundle)])
 
     screen = capsys.readouterr().out.splitlines()
-    (int8,) = (line for line in screen if line.startswith("int8 "))
+    (int8,) = (line for line in screen if line.startswith(f"{INT8} "))
     (fp32,) = (line for line in screen if line.startswith("fp32 "))
     assert int8.endswith("  CPU on aarch64")
     assert fp32.endswith("  any on any machine")

@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from edgecls.errors import ConfigError
 from edgecls_runtime import Classifier, session
 from edgecls_runtime.providers import open_provider, reference
-from parts import Made
+from parts import INT8, Made
 
 CHANNELS, LABELS = 32, 5
 IN_SCALE, IN_ZERO, OUT_SCALE, OUT_ZERO = 0.5, 3, 16.0, 128
@@ -109,7 +109,7 @@ def test_a_bundle_answers_by_the_reference_as_by_the_kernels(made: Made) -> None
     random = np.random.default_rng(5)
     images = [random.integers(0, 256, (80, 80, 3), dtype=np.uint8) for _ in range(8)]
 
-    for variant, allowed in (("fp32", 1e-5), ("int8", 0.05)):
+    for variant, allowed in (("fp32", 1e-5), (INT8, 0.05)):
         kernels = Classifier(made.path, "cpu", variant).batch(images)
         exact = Classifier(made.path, "reference", variant).batch(images)
 

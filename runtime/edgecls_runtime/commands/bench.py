@@ -52,16 +52,18 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"bundle": str(bundle.path), "environment": around, "variants": variants})
         return 0
     sys.stdout.write("  ".join(f"{key} {value}" for key, value in around.items()) + "\n")
+    width = max(len("variant"), *map(len, names))
     sys.stdout.write(
-        "variant   p50 ms   p95 ms   p99 ms  engine ms  cold s  memory MB  accuracy  agreement\n"
+        f"{'variant':{width}}   p50 ms   p95 ms   p99 ms  engine ms  cold s  memory MB  accuracy  "
+        f"agreement\n"
     )
-    sys.stdout.writelines(_line(variant, measured) for variant, measured in results)
+    sys.stdout.writelines(_line(variant, measured, width) for variant, measured in results)
     return 0
 
 
-def _line(variant: Variant, found: Measured) -> str:
+def _line(variant: Variant, found: Measured, width: int) -> str:
     return (
-        f"{variant.name:8} {found.latency_ms_p50:7.2f}  {found.latency_ms_p95:7.2f}  "
+        f"{variant.name:{width}}  {found.latency_ms_p50:7.2f}  {found.latency_ms_p95:7.2f}  "
         f"{found.latency_ms_p99:7.2f}  {found.engine_ms_p50:9.2f}  {found.cold_start_s:6.2f}  "
         f"{found.peak_memory_1080p_mb:9.1f}  {percent(variant.accuracy):>8}  "
         f"{percent(variant.agreement):>9}\n"

@@ -46,15 +46,16 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({**table, "not_run": not_run})
     else:
         sys.stdout.write(f"{len(bundle.manifest.files)} files unaltered\n")
-        sys.stdout.writelines(_line(result) for result in results)
-        sys.stdout.writelines(f"{name:8} not run: {why}\n" for name, why in not_run.items())
+        width = max(map(len, [*names, *not_run]))
+        sys.stdout.writelines(_line(result, width) for result in results)
+        sys.stdout.writelines(f"{name:{width}}  not run: {why}\n" for name, why in not_run.items())
     return 0 if passed else 1
 
 
-def _line(result: dict[str, object]) -> str:
+def _line(result: dict[str, object], width: int) -> str:
     word = "right" if result["passed"] else "WRONG"
     return (
-        f"{result['variant']:8} {word}: {result['samples']} golden samples, scores within "
+        f"{result['variant']:{width}}  {word}: {result['samples']} golden samples, scores within "
         f"{result['largest_difference']:.2g} of the build machine's "
         f"(allowed {result['tolerance']:.2g}), "
         f"{result['largest_difference_from_original']:.2g} of the original model's\n"
