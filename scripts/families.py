@@ -15,9 +15,9 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -32,12 +32,11 @@ from torch import nn
 
 from edgecls.errors import EdgeclsError
 from edgecls.prediction import Task
-from edgecls_exporters import golden
+from edgecls_exporters import golden, targets
 from edgecls_exporters.checkpoint import open_source
 from edgecls_exporters.graph import export_graph, to_scores
 from edgecls_exporters.original import Original, first_line
 from edgecls_exporters.quantization import quantize
-from edgecls_runtime.images import find_labelled
 from edgecls_runtime.preprocessing import prepare
 
 LARGEST_PX = 288
@@ -153,11 +152,14 @@ def with_int8(
 
 
 def quantized(graph: ModelProto, original: Original) -> ModelProto:
-    """Quantize as an export does, calibrated on made-up photos."""
-    with tempfile.TemporaryDirectory() as folder:
-        for number, image in enumerate(photos(CALIBRATE)):
-            Image.fromarray(image).save(Path(folder) / f"{number:02}.png")
-        return quantize(graph, find_labelled(Path(folder)), original.preprocessing)
+    """Quantize as an export's first attempt does, calibrated on made-up photos."""
+    images = prepared(original, CALIBRATE)
+
+    def batches(_: str) -> Iterator[NDArray[np.uint8]]:
+        yield from images[:, np.newaxis]
+
+    model, _ = quantize(calibrate(graph, batches, 0), targets.find("x86-avx2"), Plan())
+    return model
 
 
 def photos(seeds: tuple[int, ...]) -> list[NDArray[np.uint8]]:

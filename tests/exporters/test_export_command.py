@@ -43,7 +43,8 @@ def started(tmp_path: Path, checkpoint: tuple[Path, Path]) -> Started:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),
+            # Nothing else runs yet in the child.
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),  # noqa: PLW1509
             env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(module.parent)])},
         )
 

@@ -271,8 +271,12 @@ def test_a_faster_resize_is_taken_when_it_changes_no_answer_and_not_when_exact_i
 ) -> None:
     aside = large_photos(tmp_path / "aside", 52)
     job = {
-        **{"data": photos, "calibration_data": aside, "targets": ("webgpu",)},
-        **{"calibration_images": 52, "max_drop": 5.0, "force": True},
+        "data": photos,
+        "calibration_data": aside,
+        "targets": ("webgpu",),
+        "calibration_images": 52,
+        "max_drop": 5.0,
+        "force": True,
     }
 
     free = export(exporting(**job))
