@@ -36,7 +36,7 @@ from edgecls_exporters import golden, targets
 from edgecls_exporters.checkpoint import open_source
 from edgecls_exporters.graph import export_graph, to_scores
 from edgecls_exporters.original import Original, first_line
-from edgecls_exporters.quantization import quantize
+from edgecls_exporters.quantization import Plan, calibrate, quantize
 from edgecls_runtime.preprocessing import prepare
 
 LARGEST_PX = 288
