@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 
 def simplified(model: ModelProto) -> ModelProto:
-    """Fold constants and batch norms.
+    """Fold constants and batch norms, and give every node a name of its own.
 
     Raises:
         Exception: onnxruntime refuses the graph; its classes derive from Exception alone.
@@ -28,4 +28,11 @@ def simplified(model: ModelProto) -> ModelProto:
     used = {node.domain for node in folded.graph.node}
     for declared in [entry for entry in folded.opset_import if entry.domain not in used]:
         folded.opset_import.remove(declared)
+    _name(folded)
     return folded
+
+
+def _name(model: ModelProto) -> None:
+    """Name, in place, nodes that have none, as foreign graphs may: quantization needs them."""
+    for node in model.graph.node:
+        node.name = node.name or f"{node.op_type}:{node.output[0]}"

@@ -19,6 +19,7 @@ from edgecls_exporters.quantization import (
     quantize,
     release,
 )
+from edgecls_exporters.simplification import simplified
 from small_graphs import (
     batches_of,
     constants_of,
@@ -334,6 +335,20 @@ def test_with_every_layer_released_the_answers_are_nearer_to_fp32(facts: Calibra
 
     before, after = (np.abs(scores_of(m, images) - wanted).mean() for m in (model, released))
     assert after < 0.75 * before  # what layers hand on to other operators is rounded still
+
+
+def test_the_layers_of_a_foreign_graph_without_names_are_told_apart(facts: Calibration) -> None:
+    foreign = convolutions()
+    for node in foreign.graph.node:
+        node.name = ""
+
+    graph = simplified(foreign)
+    model = made(calibrate(graph, batches_of(pictures(24)), 0), "x86-avx2")
+
+    assert len({node.name for node in graph.graph.node}) == len(graph.graph.node)
+    images = pictures(16, seed=4)
+    apart = scores_of(model, images) - scores_of(made(facts, "x86-avx2"), images)
+    assert np.abs(apart).max() < 1e-4
 
 
 def test_bounding_says_by_how_much_it_grew_which_scales(facts: Calibration) -> None:
