@@ -45,7 +45,9 @@ def correct(model: ModelProto, original: ModelProto, means: dict[str, Array]) ->
     for layer in layers:
         kernel = numpy_helper.to_array(floats[layer.weight.removesuffix("_quantized")])
         scale = numpy_helper.to_array(stored[layer.weight_scale]).astype(np.float64)
-        rounded = numpy_helper.to_array(stored[layer.weight]) * across(layer, kernel, scale)
+        zero = int(numpy_helper.to_array(stored[layer.weight_zero]).flat[0])
+        integers = numpy_helper.to_array(stored[layer.weight]).astype(np.float64) - zero
+        rounded = integers * across(layer, kernel, scale)
         shift = _shift(layer, rounded - kernel, means[inputs[layer.node.name]])
         _take_out(layer, stored, shift)
         shifts[layer.node.name] = shift

@@ -40,7 +40,7 @@ class Budget:
 
     def tight(self, row: Row) -> bool:
         """Return whether so few answers changed that the drop cannot break the budget anywhere."""
-        return 100 * (1 - row.agreement) <= self.points
+        return round(100 * (1 - row.agreement), 2) <= self.points
 
     def _label_fault(self, row: Row, original: Row) -> str:
         if self.label_points is None:

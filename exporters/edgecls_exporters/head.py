@@ -12,7 +12,7 @@ Source:
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from edgecls.prediction import Task
 from edgecls_exporters.ledger import Scores
@@ -21,6 +21,7 @@ TINY = 1e-7
 # A head that needs more than this was broken, not rounded.
 TEMPERATURES = np.exp(np.linspace(-np.log(2), np.log(2), 401))
 NEWTON_STEPS = 20
+HEADS = frozenset({"Softmax", "Sigmoid"})
 # Weight of "change nothing" against the images, in images.
 CAUTION = 4.0
 
@@ -40,15 +41,14 @@ def refitted(
     """Return the model with its head refitted, and the temperature: 1 when none helps.
 
     Args:
-        model: Ends in one Softmax or Sigmoid.
+        model: Ends in a Softmax or Sigmoid; those of attention and gates stay as they are.
         found: What it answers on the choosing images: (n, n_labels).
         wanted: What the original answers on them.
         task: How scores are read.
 
     """
-    head = next((n for n in model.graph.node if n.op_type in ("Softmax", "Sigmoid")), None)
-    ends = [n for n in model.graph.node if n.op_type in ("Softmax", "Sigmoid")]
-    if head is None or len(ends) != 1:
+    head = _head(model)
+    if head is None:
         return model, 1.0
     if head.op_type == "Softmax":
         temperature = _temperature(found, wanted, task)
@@ -57,6 +57,15 @@ def refitted(
     columns = slice(1, 2) if task is Task.BINARY else slice(None)
     slopes, shifts = _lines(_logit(found[:, columns]), _inside(wanted[:, columns]))
     return _scaled(model, slopes, shifts), float(1 / np.mean(slopes))
+
+
+def _head(model: ModelProto) -> NodeProto | None:
+    """Return the Softmax or Sigmoid that gives the scores, through a binary task's two columns."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    node = makers.get(model.graph.output[0].name)
+    if node is not None and node.op_type == "Concat":
+        node = makers.get(node.input[-1])
+    return node if node is not None and node.op_type in HEADS else None
 
 
 def _temperature(found: Scores, wanted: Scores, task: Task) -> float:
@@ -91,7 +100,9 @@ def _scaled(model: ModelProto, slopes: float | Scores, shifts: Scores | None) ->
     copy = ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph
-    at, head = next((i, n) for i, n in enumerate(graph.node) if n.op_type in ("Softmax", "Sigmoid"))
+    head = _head(copy)
+    assert head is not None  # noqa: S101 - the caller found it
+    at = next(i for i, node in enumerate(graph.node) if node.output[0] == head.output[0])
     changes = [("Mul", "head_slope", slopes)]
     changes += [] if shifts is None else [("Add", "head_shift", shifts)]
     for operator, name, values in changes:

@@ -18,8 +18,9 @@ class Layer:
         node: As it stands in the quantized model.
         activation: u8 input.
         zero: Zero point of the input.
-        weight: s8 kernel.
+        weight: s8 kernel, or u8.
         weight_scale: One, or one per output channel.
+        weight_zero: Zero point of the kernel: 0 for s8, the middle for u8.
         bias: s32, or None.
         bias_scale: Likewise.
         float_bias: The bias of a scheme that keeps it float, or None.
@@ -31,6 +32,7 @@ class Layer:
     zero: str
     weight: str
     weight_scale: str
+    weight_zero: str
     bias: str | None
     bias_scale: str | None
     float_bias: str | None = None
@@ -72,6 +74,7 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
                 activation.input[2],
                 weight.input[0],
                 weight.input[1],
+                weight.input[2],
                 bias.input[0] if bias is not None else None,
                 bias.input[1] if bias is not None else None,
                 node.input[2] if len(node.input) > 2 and node.input[2] in stored else None,

@@ -25,6 +25,7 @@ from edgecls_exporters.targets import Scheme, Target
 
 FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
 ACTIVATIONS = frozenset({"Clip", "Relu"})
+TWO_SCORES = frozenset({"Concat", "Sub"})
 KINDS = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16}
 
 
@@ -162,7 +163,9 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
         KINDS[scheme.activations],
         _tensors(found),
         [],
-        [node.name for node in facts.graph.graph.node if node.op_type in floats],
+        [node.name for node in facts.graph.graph.node if node.op_type in floats]
+        + _scoring(facts.graph)
+        + (_weight_batches(facts.graph) if scheme.bounded else []),
         sorted(wanted),
         {
             "ActivationSymmetric": scheme.symmetric,
@@ -178,6 +181,28 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
     _join_activations(model)
     onnx.checker.check_model(model)
     return model
+
+
+def _scoring(graph: ModelProto) -> list[str]:
+    """Return the nodes between the head and the scores: those that make two of one binary logit."""
+    makers = {output: node for node in graph.graph.node for output in node.output}
+    found, behind = [], [graph.graph.output[0].name]
+    while behind:
+        node = makers.get(behind.pop())
+        if node is not None and node.op_type in TWO_SCORES:
+            found.append(node.name)
+            behind += node.input
+    return found
+
+
+def _weight_batches(graph: ModelProto) -> list[str]:
+    """Return products with a batch of weights: they saturate, and ``bound`` does not know them."""
+    axes = {tensor.name: len(tensor.dims) for tensor in graph.graph.initializer}
+    return [
+        node.name
+        for node in graph.graph.node
+        if node.op_type == "MatMul" and axes.get(node.input[1], 2) > 2
+    ]
 
 
 def _join_activations(model: ModelProto) -> None:

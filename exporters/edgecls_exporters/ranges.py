@@ -33,8 +33,8 @@ class Histogram:
     """How often a tensor takes which values.
 
     Attributes:
-        low: Smallest value seen.
-        high: Largest value seen.
+        low: Smallest value seen, or 0 if that is smaller: integers must hold 0.
+        high: Largest value seen, or 0.
         counts: int64, shape (BINS,): values between them, in bins of equal width.
 
     """
@@ -64,8 +64,8 @@ def histograms(model: ModelProto, batches: Batches) -> dict[str, Histogram]:
     highs: dict[str, float] = {}
     for batch in batches("calibrating: ranges"):
         for name, values in probe(batch).items():
-            lows[name] = min(lows.get(name, np.inf), float(values.min()))
-            highs[name] = max(highs.get(name, -np.inf), float(values.max()))
+            lows[name] = min(lows.get(name, 0.0), float(values.min()))
+            highs[name] = max(highs.get(name, 0.0), float(values.max()))
     counts = {name: np.zeros(BINS, np.int64) for name in lows}
     for batch in batches("calibrating: histograms"):
         for name, values in probe(batch).items():
@@ -91,7 +91,8 @@ def percentile(found: Histogram) -> Range:
     centres, out = found.centres, (100 - PERCENTILE) / 100
     first, last = np.searchsorted(share, (out, 1 - out)).tolist()
     low = found.low if first == 0 else float(centres[first])
-    return low, max(float(centres[min(last, BINS - 1)]), low)
+    high = float(centres[min(last, BINS - 1)])
+    return min(low, 0.0), max(high, 0.0)
 
 
 def mse(found: Histogram) -> Range:

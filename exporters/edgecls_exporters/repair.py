@@ -129,7 +129,8 @@ def best_of(attempts: list[Tried]) -> Tried:
     """Return the attempt to ship: in the budget, near the least divergence, mostly in integers."""
     kept = [one for one in attempts if not one.fault] or attempts
     least = min(one.divergence for one in kept)
-    near = [one for one in kept if one.divergence <= NEAR * least]
+    # Where scores are not numbers nothing is near anything.
+    near = [one for one in kept if one.divergence <= NEAR * least] or kept
     return min(near, key=lambda one: (len(one.released), one.divergence))
 
 

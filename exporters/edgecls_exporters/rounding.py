@@ -75,6 +75,8 @@ def covariances(model: ModelProto, batches: Batches, seed: int) -> dict[str, Arr
         node
         for node in model.graph.node
         if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
+        # A batch of weights in a MatMul is no layer of ``layers``.
+        and (node.op_type != "MatMul" or len(weights[node.input[1]].dims) == 2)
     ]
     shapes = {node.name: tuple(weights[node.input[1]].dims) for node in layers}
     layers = [node for node in layers if _reduction(node, shapes[node.name]) <= LARGEST_REDUCTION]
@@ -131,16 +133,18 @@ def _patches(
     random: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Return what a convolution covers at some places of an image: (places, channels, *kernel)."""
+    spatial = len(shape) - 2
     listed = {a.name: list(a.ints) for a in node.attribute if a.ints}
-    strides, dilations = listed.get("strides", [1, 1]), listed.get("dilations", [1, 1])
-    pads = listed.get("pads", [0, 0, 0, 0])
-    padded = np.pad(image, ((0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    strides, dilations = (listed.get(key, [1] * spatial) for key in ("strides", "dilations"))
+    pads = listed.get("pads", [0] * 2 * spatial)
+    padded = np.pad(image, [(0, 0), *zip(pads[:spatial], pads[spatial:], strict=True)])
     spans = [(k - 1) * d + 1 for k, d in zip(shape[2:], dilations, strict=True)]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=(1, 2))
-    windows = windows[:, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
-    wide = windows.shape[2]
-    places = _some(windows.shape[1] * wide, 1, random)
-    return windows[:, places // wide, places % wide].swapaxes(0, 1)
+    axes = tuple(range(1, spatial + 1))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=axes)
+    windows = windows[(slice(None), *(slice(None, None, s) for s in (*strides, *dilations)))]
+    size = windows.shape[1 : spatial + 1]
+    places = np.unravel_index(_some(int(np.prod(size)), 1, random), size)
+    return windows[(slice(None), *places)].swapaxes(0, 1)
 
 
 def _some(total: int, images: int, random: np.random.Generator) -> NDArray[np.intp]:
@@ -226,7 +230,9 @@ def reround(
             seen = np.maximum(largest[layer.activation], numpy_helper.to_array(stored[layer.zero]))
             caps = _caps(layer, kernel, seen)
         integers = rounded(flat, own.reshape(flat.shape[:2]), covariance, caps)
-        store(stored[layer.weight], unfolded(layer, integers, kernel.shape).astype(np.int8))
+        zero = numpy_helper.to_array(stored[layer.weight_zero])
+        shifted = unfolded(layer, integers, kernel.shape) + int(zero.flat[0])
+        store(stored[layer.weight], shifted.astype(zero.dtype))
 
 
 def _caps(layer: Layer, kernel: NDArray[np.float32], seen: NDArray[np.uint8]) -> Caps:

@@ -77,7 +77,8 @@ class Bessel(nn.Module):
     """An operator that ONNX does not have."""
 
     def forward(self, features: Tensor) -> Tensor:
-        return torch.special.bessel_j0(features)
+        answer: Tensor = torch.special.bessel_j0(features)
+        return answer
 
 
 class Undecided(nn.Module):

@@ -203,10 +203,9 @@ def test_an_old_opset_is_brought_up(tmp_path: Path) -> None:
     )
     old = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3)
     onnx.save(old, tmp_path / "old.onnx")
-    network = nn.Sequential(
-        nn.Conv2d(3, 3, 3, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    ).eval()
-    network[0].weight.data.copy_(torch.from_numpy(weights))
+    first = nn.Conv2d(3, 3, 3, bias=False)
+    first.weight.data.copy_(torch.from_numpy(weights))
+    network = nn.Sequential(first, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
 
     original = opened(str(tmp_path / "old.onnx"), **SAID)
 
