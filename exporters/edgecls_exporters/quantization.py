@@ -138,7 +138,7 @@ def quantize(facts: Calibration, target: Target, plan: Plan) -> tuple[ModelProto
     model = _placed(facts, target, target.scheme, plan)
     largest, growth = None, {}
     if target.scheme.bounded:
-        largest = saturation.largest_activations(model, facts.batches("bounding pairs"))
+        largest = saturation.largest_activations(model, facts.batches(""))
         growth = saturation.bound(model, facts.graph, largest)
     rounding.reround(model, facts.graph, facts.covariances, largest)
     bias_correction.correct(model, facts.graph, facts.means)

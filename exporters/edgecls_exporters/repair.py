@@ -104,10 +104,12 @@ def guarded(
 
     """
     case = Case(facts, target, choosing, name)
-    attempts = [_tried(case, Plan(method)) for method in ranges.METHODS]
+    ways = track(ranges.METHODS, f"{name}: comparing ways to quantize", len(ranges.METHODS))
+    attempts = [_tried(case, Plan(method)) for method in ways]
     gains: dict[str, float] = {}
     if not best_of(attempts).tight:
         plan = Plan(best_of(attempts).plan.ranges, "layers")
+        step(f"{name}: answers change; trying {plan.ranges}, layers with weights only")
         attempts.append(_tried(case, plan))
         start = best_of(attempts)
         gains = _gains(case, start)
@@ -140,7 +142,6 @@ def overflow_free(target: Target) -> bool:
 
 
 def _tried(case: Case, plan: Plan) -> Tried:
-    step(f"{case.name}: trying ranges by {plan.ranges}, {plan.operators} in integers")
     model, growth = quantize(case.facts, case.target, plan)
     return _judged(case, model, plan, (), growth)
 
@@ -192,7 +193,7 @@ def _released(case: Case, start: Tried, order: list[str], most: int) -> list[Tri
     count = 1
     while count <= most and not (attempts and attempts[-1].tight):
         names = tuple(order[:count])
-        step(f"{case.name}: trying {count} layers in float")
+        step(f"{case.name}: answers change; trying {count} of {len(order)} layers in float")
         model = release(start.model, case.facts.graph, names)
         attempts.append(_judged(case, model, start.plan, names, start.growth))
         count *= 2
