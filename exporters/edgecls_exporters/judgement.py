@@ -118,8 +118,7 @@ def _exact_answers(book: Book, inputs: Inputs, classifier: Classifier, before: A
     if classifier.provider.exact:
         return before
     as_written = Classifier(classifier.bundle, reference.open(), classifier.variant.name)
-    answers = proof.variant_answers(as_written, inputs.images.measure)
-    answers = replace(answers, name=f"{answers.name} exact")
+    answers = proof.variant_answers(as_written, inputs.images.measure, " exact")
     book.add(answers, before)
     return answers
 

@@ -33,9 +33,9 @@ def original_answers(
     return answered("pytorch", np.concatenate(scores), task, thresholds)
 
 
-def variant_answers(classifier: Classifier, data: list[Labelled]) -> Answers:
-    """Run a variant as the device does."""
-    name = classifier.variant.name
+def variant_answers(classifier: Classifier, data: list[Labelled], suffix: str = "") -> Answers:
+    """Run a variant as the device does; a suffix tells its row from the variant's own."""
+    name = classifier.variant.name + suffix
     tracked = track(data, f"{name}: answering", len(data))
     predictions = [classifier(read_image(item.path)) for item in tracked]
     manifest = classifier.bundle.manifest

@@ -74,7 +74,8 @@ def covariances(model: ModelProto, batches: Batches, seed: int) -> dict[str, Arr
     layers = [
         node
         for node in model.graph.node
-        if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
+        if node.op_type in ("Conv", "Gemm", "MatMul")
+        and node.input[1] in weights
         # A batch of weights in a MatMul is no layer of ``layers``.
         and (node.op_type != "MatMul" or len(weights[node.input[1]].dims) == 2)
     ]

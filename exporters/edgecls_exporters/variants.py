@@ -121,7 +121,8 @@ def _too_few(material: Material) -> str:
     if not images.measure:
         return "needs images to calibrate and to measure on; give --data DIR"
     if not images.calibrate or not images.choose:
-        return f"{len(images.measure)} images are too few to divide; give at least {needed}"
+        count = len(images.measure) + len(images.calibrate)
+        return f"{count} images are too few to divide; give images until {needed} are measured"
     if len(images.measure) < needed:
         count = len(images.measure)
         return (
@@ -135,7 +136,8 @@ def _too_few(material: Material) -> str:
 def _batches(material: Material) -> Batches:
     def batches(text: str) -> Iterator[NDArray[np.uint8]]:
         images = material.images.calibrate
-        for image in prepared(track(images, text, len(images)), material.preprocessing):
+        shown = track(images, text, len(images)) if text else images
+        for image in prepared(shown, material.preprocessing):
             yield image[np.newaxis]
 
     return batches
