@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def test_the_exit_code_is_1_only_when_what_was_left_out_was_asked_for(
     [
         "fp32: exporting the graph",
         "calibrating: ranges",
-        "int8-x86-avx2: trying",
+        "fp32: answering to choose by",
         "fp32: timing",
     ],
 )
@@ -181,3 +182,22 @@ def test_a_bundle_that_stands_at_the_target_ends_with_3(
     assert lines == [
         f"edgecls export: {made.path}: exists; choose another --to, or give --force to replace it"
     ]
+
+
+def test_a_disk_that_is_full_ends_with_one_line_and_leaves_nothing(
+    started: Started, few: Path, tmp_path: Path
+) -> None:
+    process = started("--data", few, "--precision", "fp32")
+    assert process.stderr is not None
+    while "graph: answering" not in process.stderr.readline():
+        assert process.poll() is None
+
+    # From here on no file may grow beyond a thousand bytes.
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+    _, stderr = process.communicate(timeout=240)
+
+    assert process.returncode == 5
+    assert stderr.splitlines()[-1].startswith("edgecls export: ")
+    assert "File too large" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+    assert list((tmp_path / "out").iterdir()) == []
