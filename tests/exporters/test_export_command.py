@@ -29,10 +29,7 @@ def started(tmp_path: Path, checkpoint: tuple[Path, Path]) -> Started:
     (tmp_path / "out").mkdir()
 
     def start(
-        *flags: str | Path,
-        source: str = "small_network:network",
-        cwd: Path = module.parent,
-        most_bytes: int = resource.RLIM_INFINITY,
+        *flags: str | Path, source: str = "small_network:network", cwd: Path = module.parent
     ) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "edgecls", "export", source]
         command += ["--weights", str(weights), "--to", str(tmp_path / "out" / "disc.bundle")]
@@ -43,8 +40,6 @@ def started(tmp_path: Path, checkpoint: tuple[Path, Path]) -> Started:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # Nothing else runs yet in the child.
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),  # noqa: PLW1509
             env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(module.parent)])},
         )
 
@@ -192,10 +187,13 @@ def test_a_bundle_that_stands_at_the_target_ends_with_3(
 def test_a_disk_that_is_full_ends_with_one_line_and_leaves_nothing(
     started: Started, few: Path, tmp_path: Path
 ) -> None:
-    # No file may grow beyond this: smaller than the model, larger than all that is written before.
-    room = 20_000
+    process = started("--data", few, "--precision", "fp32")
+    assert process.stderr is not None
+    while "graph: answering" not in process.stderr.readline():
+        assert process.poll() is None
 
-    process = started("--data", few, "--precision", "fp32", most_bytes=room)
+    # From here on no file may grow beyond a thousand bytes.
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
     _, stderr = process.communicate(timeout=240)
 
     assert process.returncode == 5
