@@ -23,7 +23,7 @@ class Layer:
         weight_zero: Zero point of the kernel: 0 for s8, the middle for u8.
         bias: s32, or None.
         bias_scale: Likewise.
-        float_bias: The bias of a scheme that keeps it float, or None.
+        float_bias: The bias of a scheme that keeps it float, or what an Add puts on a product.
 
     """
 
@@ -51,7 +51,8 @@ class Layer:
 def quantized_layers(model: ModelProto) -> list[Layer]:
     """Return every Conv, Gemm and MatMul of an activation and a constant weight, both integers."""
     makers = {output: node for node in model.graph.node for output in node.output}
-    stored = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    stored = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    readers = _readers(model)
 
     def integers(name: str) -> NodeProto | None:
         maker = makers.get(name)
@@ -64,7 +65,7 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
         activation, weight = integers(node.input[0]), integers(node.input[1])
         if activation is None or weight is None or weight.input[0] not in stored:
             continue
-        if node.op_type == "MatMul" and stored[weight.input[0]] != 2:
+        if node.op_type == "MatMul" and len(stored[weight.input[0]]) != 2:
             continue
         bias = integers(node.input[2]) if len(node.input) > 2 else None
         layers.append(
@@ -77,10 +78,39 @@ def quantized_layers(model: ModelProto) -> list[Layer]:
                 weight.input[2],
                 bias.input[0] if bias is not None else None,
                 bias.input[1] if bias is not None else None,
-                node.input[2] if len(node.input) > 2 and node.input[2] in stored else None,
+                _float_bias(node, stored[weight.input[0]], readers, stored),
             )
         )
     return layers
+
+
+def _readers(model: ModelProto) -> dict[str, list[NodeProto]]:
+    readers: dict[str, list[NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _float_bias(
+    node: NodeProto,
+    kernel: tuple[int, ...],
+    readers: dict[str, list[NodeProto]],
+    stored: dict[str, tuple[int, ...]],
+) -> str | None:
+    """Return the float constant that is added to each channel of a layer's output."""
+    if len(node.input) > 2:
+        return node.input[2] if node.input[2] in stored else None
+    tensor = node.output[0]
+    while len(users := readers.get(tensor, [])) == 1:  # through the rounding of the output
+        (user,) = users
+        if user.op_type == "Add":
+            own = (name for name in user.input if stored.get(name) == kernel[-1:])
+            return next((name for name in own if len(readers[name]) == 1), None)
+        if user.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            return None
+        tensor = user.output[0]
+    return None
 
 
 def folded(layer: Layer, kernel: NDArray[np.generic]) -> NDArray[np.float64]:
