@@ -239,7 +239,9 @@ def page(results: list[Result]) -> str:
     """Return docs/families.md."""
     exported = sum(result.export == "ok" for result in results)
     quantized_too = sum(result.int8 == "ok" for result in results)
-    count = f"{len(results)} families {exported} export to fp32"
+    count = (
+        f"{len(timm.list_modules())} families {len(results)} were tried, {exported} export to fp32"
+    )
     if any(result.int8 for result in results):
         count += f", {quantized_too} to int8"
     torch_version = torch.__version__.partition("+")[0]
@@ -260,7 +262,7 @@ what accuracy a trained model keeps: the proof of an export does.
     lines = [_line(result) for result in sorted(results, key=lambda result: result.family)]
     measured = {result.family for result in results}
     missing = [family for family in timm.list_modules() if family not in measured]
-    rest = f"\nNot measured yet: {', '.join(missing)}.\n" if missing else ""
+    rest = f"\nNot tried yet: {', '.join(missing)}.\n" if missing else ""
     return text + "\n".join(lines) + "\n" + rest
 
 
