@@ -70,7 +70,7 @@ def test_an_export_writes_its_proof_to_stdout_and_its_progress_to_stderr(
     assert Classifier(Bundle.open(target))(photo).label == "scratch"
 
 
-@pytest.mark.parametrize("asked", [("--precision", "int8"), ("--target", "arm"), ()])
+@pytest.mark.parametrize("asked", [("--precision", "int8"), ()])
 def test_the_exit_code_is_1_only_when_what_was_left_out_was_asked_for(
     started: Started, photos: Path, tmp_path: Path, asked: tuple[str, ...]
 ) -> None:
