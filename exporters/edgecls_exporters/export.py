@@ -248,6 +248,8 @@ def _provenance(job: Job, inputs: Inputs) -> dict[str, str]:
     checkpoint = "random" if job.random_weights else "the source's own"
     if inputs.weights is not None:
         checkpoint = f"sha256 {bundle.sha256(inputs.weights.path)}"
+    elif Path(job.source).is_file():
+        checkpoint = f"sha256 {bundle.sha256(Path(job.source))}"
     return {
         "source": job.source,
         "weights": checkpoint,

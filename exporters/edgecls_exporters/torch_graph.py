@@ -47,6 +47,8 @@ def torch_graph(
             if not attention.met:
                 raise
             return graph
+    except OSError:  # a full disk is not the model's fault
+        raise
     except Exception as error:  # torch.export raises what the user's module raises, and more
         said = _blamed(error, module, example, dynamic)
         raise ExportError(f"{source}: torch.onnx cannot export it: {said}") from error
