@@ -135,6 +135,17 @@ LEFT: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+def unheard() -> nn.Module:
+    """Return a network whose loud channel meets weights as large as the others'."""
+    first = nn.Conv2d(3, 8, 3)
+    louden(first)
+    louden(first)
+    return nn.Sequential(first, nn.Conv2d(8, 8, 3), nn.Sigmoid(), Tail(8))
+
+
+NETWORKS = QUIETENED | LEFT | {"unheard": unheard}
+
+
 def batches(_: str) -> Iterator[NDArray[np.uint8]]:
     return iter(IMAGES)
 
@@ -142,8 +153,9 @@ def batches(_: str) -> Iterator[NDArray[np.uint8]]:
 @cache
 def exported(kind: str) -> bytes:
     torch.manual_seed(0)
-    original = Original("test", (QUIETENED | LEFT)[kind]().eval(), reference(SMALL), SMALL)
-    return export_graph(original, Task.MULTICLASS).SerializeToString()
+    original = Original("test", NETWORKS[kind]().eval(), reference(SMALL), SMALL)
+    graph: bytes = export_graph(original, Task.MULTICLASS).SerializeToString()
+    return graph
 
 
 def graph_of(kind: str) -> ModelProto:
@@ -178,6 +190,17 @@ def test_a_sum_and_what_it_adds_get_one_factor() -> None:
     after = channel_peaks(changed, batches)
     assert len(counts) == 3
     assert len({round(peaks[name][2] / after[name][2], 3) for name in counts}) == 1
+
+
+def test_weights_grow_no_more_uneven_than_the_channels_were_made() -> None:
+    graph = graph_of("unheard")
+    peaks = channel_peaks(graph, batches)
+    changed, counts = equalised(graph, peaks)
+    (name,) = counts
+    factor = peaks[name][2] / channel_peaks(changed, batches)[name][2]
+    assert factor < peaks[name][2] / np.median(peaks[name]) / LOUD / 2
+    assert factor == 2 ** round(np.log2(factor))
+    np.testing.assert_allclose(answers(changed), answers(graph), atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", LEFT)
