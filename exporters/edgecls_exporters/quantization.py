@@ -1,9 +1,10 @@
 """fp32 ONNX -> int8 ONNX (static QDQ) in the scheme that a family of kernels wants.
 
-Onnxruntime's quantizer places the integers; ranges come from ``ranges``. Then, where the kernels
-would overflow, pairs of products are bounded (``saturation``); weights are rounded so that their
-errors cancel (``rounding``), and biases corrected (``bias_correction``). Scores stay float: a
-softmax rounded to 8 bits cannot be trusted with a threshold.
+Loud channels are quietened first (``equalisation``). Onnxruntime's quantizer places the integers;
+ranges come from ``ranges``. Then, where the kernels would overflow, pairs of products are bounded
+(``saturation``); weights are rounded so that their errors cancel (``rounding``), and biases
+corrected (``bias_correction``). Scores stay float: a softmax rounded to 8 bits cannot be trusted
+with a threshold.
 """
 
 from collections.abc import Collection
@@ -19,6 +20,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgecls_exporters import bias_correction, integer_face, ranges, rounding, saturation
+from edgecls_exporters.equalisation import channel_peaks, equalised
 from edgecls_exporters.layers import LAYERS, store
 from edgecls_exporters.ranges import Batches, Histogram, Range
 from edgecls_exporters.targets import Scheme, Target
@@ -34,7 +36,7 @@ class Calibration:
     """What calibration images show of a float graph, whatever the scheme.
 
     Attributes:
-        graph: The float graph, its pixels made exact.
+        graph: The float graph, its pixels made exact and its loud channels quietened.
         histograms: Of every float tensor, by name.
         means: Of each channel of the tensors that layers read, by tensor name.
         covariances: Of the inputs of layers, by node name.
@@ -73,11 +75,12 @@ def calibrate(graph: ModelProto, batches: Batches, seed: int) -> Calibration:
 
     """
     exact = exact_pixels(graph)
+    even, _ = equalised(exact, channel_peaks(exact, batches))
     return Calibration(
-        exact,
-        ranges.histograms(exact, batches),
-        bias_correction.channel_means(exact, batches("calibrating: means")),
-        rounding.covariances(exact, batches, seed),
+        even,
+        ranges.histograms(even, batches),
+        bias_correction.channel_means(even, batches("calibrating: means")),
+        rounding.covariances(even, batches, seed),
         batches,
     )
 
