@@ -7,7 +7,9 @@ corrected (``bias_correction``). Scores stay float: a softmax rounded to 8 bits 
 with a threshold.
 """
 
-from collections.abc import Collection
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,7 @@ from edgecls_exporters import bias_correction, integer_face, ranges, rounding, s
 from edgecls_exporters.equalisation import channel_peaks, equalised
 from edgecls_exporters.layers import LAYERS, store
 from edgecls_exporters.ranges import Batches, Histogram, Range
+from edgecls_exporters.release import drop_unread
 from edgecls_exporters.targets import Scheme, Target
 
 FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
@@ -178,7 +181,8 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
             "QDQKeepRemovableActivations": True,
         },
     )
-    quantizer.quantize_model()
+    with _quiet():
+        quantizer.quantize_model()
     quantizer.model.topological_sort()
     model: ModelProto = quantizer.model.model
     _join_activations(model)
@@ -208,6 +212,18 @@ def _weight_batches(graph: ModelProto) -> list[str]:
     ]
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence onnxruntime's quantizer, which writes warnings for its developers to the root log."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
 def _join_activations(model: ModelProto) -> None:
     """Let each Clip and Relu stand right behind its layer: it is rounded once, after both."""
     makers = {output: node for node in model.graph.node for output in node.output}
@@ -221,7 +237,7 @@ def _join_activations(model: ModelProto) -> None:
         layer = None if rounder is None else makers.get(rounder.input[0])
         if layer is not None and layer.op_type in LAYERS and rounder is not None:
             node.input[0] = rounder.input[0]
-    _drop_unread(model)
+    drop_unread(model)
 
 
 def _tensors(found: dict[str, Range]) -> TensorsData:
@@ -242,57 +258,3 @@ def _pixel_range(graph: ModelProto) -> dict[str, Range]:
     stored = {tensor.name: tensor for tensor in graph.graph.initializer}
     mean = float(numpy_helper.to_array(stored[found[0].input[1]]).flat[0])
     return {found[0].output[0]: (-mean, 255 - mean)}
-
-
-def release(model: ModelProto, original: ModelProto, names: Collection[str]) -> ModelProto:
-    """Return a quantized model in which some layers compute in float.
-
-    A released layer reads its input before it is rounded. Between a DequantizeLinear and a
-    QuantizeLinear onnxruntime would quantize its float weights again by itself, one scale for all
-    channels (its ``WeightBiasQuantization``), and nobody would be told.
-
-    Args:
-        model: Quantized, in QDQ form; stays as it is.
-        original: The float model it was made from.
-        names: Of the layers' nodes.
-
-    """
-    released = ModelProto()
-    released.CopyFrom(model)
-    graph = released.graph
-    makers = {output: node for node in graph.node for output in node.output}
-    floats = {tensor.name: tensor for tensor in original.graph.initializer}
-    sources = {node.name: node for node in original.graph.node}
-    stored = {tensor.name for tensor in graph.initializer}
-    for node in [node for node in graph.node if node.name in names]:
-        reader = makers.get(node.input[0])
-        if reader is not None and reader.op_type == "DequantizeLinear":
-            node.input[0] = makers[reader.input[0]].input[0]
-        for i, name in enumerate(sources[node.name].input):
-            if i == 0 or name not in floats:
-                continue
-            node.input[i] = f"{name}_float"
-            if node.input[i] not in stored:
-                copy = graph.initializer.add()
-                copy.CopyFrom(floats[name])
-                copy.name = node.input[i]
-                stored.add(copy.name)
-    _drop_unread(released)
-    onnx.checker.check_model(released)
-    return released
-
-
-def _drop_unread(model: ModelProto) -> None:
-    """Remove nodes and constants that nothing reads any more."""
-    graph = model.graph
-    wanted = {output.name for output in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(node.input)
-    kept.reverse()
-    del graph.node[:]
-    graph.node.extend(kept)
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in wanted]:
-        graph.initializer.remove(tensor)

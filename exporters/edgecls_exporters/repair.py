@@ -20,7 +20,8 @@ from edgecls_exporters.budget import Budget
 from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.ledger import Answers, Row, Truth
 from edgecls_exporters.probe import Probe, quiet_session
-from edgecls_exporters.quantization import Calibration, Plan, quantize, release
+from edgecls_exporters.quantization import Calibration, Plan, quantize
+from edgecls_exporters.release import release
 from edgecls_exporters.report import Attempt, Quantization, QuantizedLayer
 from edgecls_exporters.targets import Target
 

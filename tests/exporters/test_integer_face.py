@@ -15,7 +15,7 @@ from parts import SIZE, Made
 
 @pytest.fixture
 def int8(made: Made) -> ModelProto:
-    return onnx.load(made.path / "model.int8.onnx")
+    return onnx.load(made.path / "model.int8-x86-avx2.onnx")
 
 
 def test_no_cast_and_no_float_constant_is_left_before_the_first_layer(int8: ModelProto) -> None:

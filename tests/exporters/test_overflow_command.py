@@ -16,7 +16,7 @@ from edgecls.cli import main
 from edgecls_exporters.interpreter import Network, fused
 from edgecls_exporters.pair_probe import saturates
 from edgecls_exporters.saturation_check import check
-from parts import Made
+from parts import INT8, Made
 
 # Of white pixels the first answer scores 127 + 127 + 0, of which a pair saturates at half; the
 # second scores 100 + 0 + 100, of which none does.
@@ -219,7 +219,7 @@ def test_our_own_int8_variant_is_taken_from_a_bundle_and_keeps_its_answers(
 
 
 def test_run_node_by_node_a_network_answers_as_a_whole(made: Made, tmp_path: Path) -> None:
-    file = made.path / "model.int8.onnx"
+    file = made.path / f"model.{INT8}.onnx"
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8) for _ in range(4)]
     answered: list[Any] = []

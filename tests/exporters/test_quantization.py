@@ -17,8 +17,8 @@ from edgecls_exporters.quantization import (
     calibrate,
     exact_pixels,
     quantize,
-    release,
 )
+from edgecls_exporters.release import release
 from edgecls_exporters.simplification import simplified
 from small_graphs import (
     batches_of,

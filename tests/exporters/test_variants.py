@@ -47,8 +47,8 @@ def divided(files: list[Labelled], calibrate: int, choose: int, measure: int) ->
     ("parts", "points", "reason"),
     [
         ((0, 0, 0), 1.0, "needs images to calibrate and to measure on; give --data DIR"),
-        ((0, 0, 3), 1.0, "3 images are too few to divide; give at least 100"),
-        ((4, 0, 9), 20.0, "9 images are too few to divide; give at least 5"),
+        ((0, 0, 3), 1.0, "3 images are too few to divide; give images until 100 are measured"),
+        ((4, 0, 9), 20.0, "13 images are too few to divide; give images until 5 are measured"),
         (
             (10, 10, 40),
             1.0,

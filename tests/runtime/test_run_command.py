@@ -106,7 +106,7 @@ def started(*arguments: object) -> Iterator[Run]:
 
 
 def flags(made: Made, camera: object) -> list[object]:
-    rule = ["--good", "good", "--min-score", "0.8", "--timeout-ms", "300"]
+    rule = ["--good", "good", "--min-score", "0.6", "--timeout-ms", "300"]
     return ["--bundle", made.path, "--camera", camera, *rule]
 
 
@@ -114,7 +114,7 @@ def station_file(path: Path, made: Made, camera: dict[str, object], more: str = 
     table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in camera.items())
     path.write_text(
         f"format = 1\nbundle = {json.dumps(str(made.path))}\ntimeout_ms = 300\n{more}\n"
-        f'[camera]\n{table}\n[rule]\ngood = ["good"]\nmin_score = 0.8\n',
+        f'[camera]\n{table}\n[rule]\ngood = ["good"]\nmin_score = 0.6\n',
         encoding="utf-8",
     )
     return path
@@ -357,7 +357,7 @@ def test_paths_in_a_station_file_are_relative_to_the_file(
     shutil.copytree(made.path, tmp_path / "disc.bundle")
     (tmp_path / "station.toml").write_text(
         'bundle = "disc.bundle"\n[camera]\nkind = "folder"\npath = "parts"\n'
-        '[rule]\ngood = ["good"]\nmin_score = 0.8\n[journal]\npath = "kept/verdicts.db"\n',
+        '[rule]\ngood = ["good"]\nmin_score = 0.6\n[journal]\npath = "kept/verdicts.db"\n',
         encoding="utf-8",
     )
 
