@@ -170,11 +170,13 @@ def _preferred(
 ) -> list[Variant]:
     """Return the variants with their figures, the fastest on this machine first.
 
-    Those for other machines come before all: there they are what was asked for, here nobody runs
-    them.
+    Those for other machines come right before fp32: there they are what was asked for.
     """
     by_name = {row.name: row for row in rows}
-    order = sorted(kept, key=lambda one: speeds.get(one.variant.name, 0.0))
+    order = sorted(
+        kept,
+        key=lambda one: (speeds.get(one.variant.name, speeds[FP32]), one.variant.name in speeds),
+    )
     variants = []
     for classifier in order:
         variant, row = classifier.variant, by_name.get(classifier.variant.name)

@@ -196,7 +196,7 @@ def _passes(found: Answers, is_good: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def reliability(found: Answers, right: NDArray[np.bool_]) -> tuple[Bin, ...]:
     """Group images by their best score: a score of 0.9 should be right nine times of ten."""
     best = found.scores[np.arange(len(right)), found.answers]
-    tenths = np.minimum((best * BINS).astype(int), BINS - 1)
+    tenths = np.minimum((np.nan_to_num(best) * BINS).astype(int), BINS - 1)
     return tuple(
         Bin(int(mine.sum()), float(best[mine].mean()), metrics.share(right[mine]))
         for mine in (tenths == number for number in range(BINS))

@@ -14,6 +14,7 @@ from edgecls.progress import step, track
 from edgecls_exporters import ledger, targets
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.half import to_half
+from edgecls_exporters.original import first_line
 from edgecls_exporters.probe import quiet_session
 from edgecls_exporters.quantization import Calibration, calibrate
 from edgecls_exporters.ranges import Batches
@@ -88,7 +89,12 @@ def make(material: Material, wanted: tuple[str, ...]) -> tuple[list[Made], dict[
     fault = _too_few(material)
     if fault or not chosen:
         return [], {names[target.name]: fault for target in chosen}
-    facts = calibrate(material.graph, _batches(material), material.seed)
+    try:
+        facts = calibrate(material.graph, _batches(material), material.seed)
+    except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        # A graph that calibration does not expect still has its fp32 variant.
+        fault = f"calibration fails: {first_line(error)}"
+        return [], {names[target.name]: fault for target in chosen}
     choosing = _choosing(material)
     made, failed = [], {}
     for target in chosen:
@@ -112,8 +118,7 @@ def _made(facts: Calibration, target: Target, choosing: Choosing, name: str) -> 
         raise
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
         # Onnxruntime's quantizer raises these for graphs that it does not expect.
-        first = str(error).strip().partition("\n")[0]
-        raise ExportError(f"onnxruntime's quantizer fails: {first}") from error
+        raise ExportError(f"onnxruntime's quantizer fails: {first_line(error)}") from error
     return Made(name, target, model, quantization)
 
 
