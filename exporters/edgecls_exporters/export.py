@@ -28,6 +28,7 @@ from edgecls_exporters.judgement import FP32, FP32_DIFFERENCE, Judged, judge, op
 from edgecls_exporters.probe import quiet_session
 from edgecls_exporters.repair import overflow_free
 from edgecls_exporters.report import Report, Rung
+from edgecls_exporters.suspicion import suspicions
 from edgecls_exporters.targets import Target
 from edgecls_exporters.variants import Made, Material, make
 from edgecls_runtime.benchmark import Wanted, measure
@@ -60,6 +61,7 @@ def export(job: Job) -> Report:
         reference = proof.original_answers(
             inputs.original, inputs.images.measure, job.task, inputs.thresholds
         )
+    suspected = suspicions(job, inputs)
     step("fp32: exporting the graph")
     graph = export_graph(inputs.original, job.task)
     inputs, rungs = _resampled(job, inputs, graph)
@@ -85,7 +87,7 @@ def export(job: Job) -> Report:
         speeds = _speeds(folder, kept)
         rows = [replace(row, engine_ms=speeds.get(row.name)) for row in judged.rows]
         judged = replace(judged, rows=rows, left_out=failed | judged.left_out)
-        result = _report(job, inputs, judged, made, rungs)
+        result = replace(_report(job, inputs, judged, made, rungs), suspicions=suspected)
         # Sealed before the page is written too: the page shows the golden files of the manifest.
         manifest = bundle.seal(folder, _manifest(job, inputs, _preferred(kept, rows, speeds)))
         (folder / "report.json").write_text(result.to_json(), encoding="utf-8")

@@ -4,8 +4,11 @@ The original runs as in the user's own Python: Pillow, its own transform, PyTorc
 on the device: the runtime's decoder, resize and engine, from the image file on.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from edgecls.prediction import Task
 from edgecls.progress import track
@@ -31,6 +34,19 @@ def original_answers(
             batch = torch.stack([original.transform(image) for image in images])
             scores.append(to_scores(original.logits(batch), task).numpy())
     return answered("pytorch", np.concatenate(scores), task, thresholds)
+
+
+def on_tensors(
+    original: Original, task: Task
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a function of normalised images, float32 (n, 3, height, width), to scores."""
+
+    def scores(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            found = to_scores(original.logits(torch.from_numpy(seen)), task)
+        return np.asarray(found.numpy(), np.float32)
+
+    return scores
 
 
 def variant_answers(classifier: Classifier, data: list[Labelled], suffix: str = "") -> Answers:

@@ -122,6 +122,7 @@ class Report:
             there is no budget.
         duplicates: Files with the content of another, left out.
         skipped: Messages of the files that could not be read.
+        suspicions: Changes of preprocessing that would make a foreign model more accurate.
 
     """
 
@@ -139,6 +140,7 @@ class Report:
     quantizations: tuple[Quantization, ...] = ()
     flips: tuple[Flip, ...] = ()
     max_drop: float | None = None
+    suspicions: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
         """Return what JSON can hold: None for what is not a finite number."""

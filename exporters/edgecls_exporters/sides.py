@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import onnx
-import torch
-from numpy.typing import NDArray
 
 from edgecls import schema
 from edgecls.bundle import MANIFEST, Bundle, sha256
@@ -18,10 +15,9 @@ from edgecls.manifest import Input, Manifest, Precision, Preprocessing, Variant
 from edgecls.prediction import Task
 from edgecls.progress import step
 from edgecls_exporters import proof
-from edgecls_exporters.checkpoint import Original, check_task, open_source
+from edgecls_exporters.checkpoint import check_task, open_source
 from edgecls_exporters.diagnosis import Subject
 from edgecls_exporters.float_input import float_scores
-from edgecls_exporters.graph import to_scores
 from edgecls_exporters.ledger import Answers
 from edgecls_exporters.views import declared_view
 from edgecls_exporters.weights import read_weights
@@ -149,7 +145,7 @@ def open_original(wanted: Wanted, known: Known) -> Side:
     step(f"{wanted.name}: building {wanted.given}")
     original = open_source(wanted.given, len(labels), known.task, weights, known.overrides)
     view = declared_view(original.preprocessing)
-    subject = Subject(wanted.name, view, _scores(original, known.task))
+    subject = Subject(wanted.name, view, proof.on_tensors(original, known.task))
     return Side(
         wanted.name,
         wanted.given + (f" ({wanted.weights.name})" if wanted.weights else ""),
@@ -160,15 +156,6 @@ def open_original(wanted: Wanted, known: Known) -> Side:
         lambda data: proof.original_answers(original, data, known.task, thresholds),
         lambda: subject,
     )
-
-
-def _scores(original: Original, task: Task) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    def scores(seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            found = to_scores(original.logits(torch.from_numpy(seen)), task)
-        return np.asarray(found.numpy(), np.float32)
-
-    return scores
 
 
 def _exported(given: str) -> tuple[Bundle, str, str] | None:

@@ -99,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     report = export(job)
     for message in report.skipped:
         sys.stderr.write(f"skipped: {message}\n")
+    for message in report.suspicions:
+        sys.stderr.write(f"suspicious: {message}\n")
     if arguments.json:
         print_json({"bundle": str(arguments.to), **report.data()})
     else:
