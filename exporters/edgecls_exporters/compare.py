@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from edgecls import metrics
-from edgecls.errors import ConfigError, ImageError, ParityError
+from edgecls.errors import ConfigError, ParityError
 from edgecls.prediction import Task
-from edgecls.progress import track
 from edgecls_exporters import ledger
 from edgecls_exporters.diagnosis import Dispute, Explanation, explain
 from edgecls_exporters.faults import declared_faults
 from edgecls_exporters.label_order import reordered
 from edgecls_exporters.sides import Known, Side, Wanted, open_exported, open_original
-from edgecls_exporters.transforms import check_readable
-from edgecls_runtime.images import Labelled, find_labelled, label_names, read_image
+from edgecls_exporters.transforms import readable_by_both
+from edgecls_runtime.images import Labelled, find_labelled, label_names
 
 # A difference of accuracy that is less likely than this is taken for one.
 CHANCE = 0.05
@@ -101,7 +100,7 @@ def compared(a: Side, b: Side, job: Job) -> Comparison:
     check_comparable(a, b)
     found = find_labelled(job.data)
     _check_data(found, a.labels, job.data)
-    data, skipped = _readable(_spread(found, job.max_images))
+    data, skipped = readable_by_both(_spread(found, job.max_images))
     if not data:
         raise ConfigError(f"{job.data}: none of {len(found)} files is an image")
     answers_a, answers_b = _answers(a, data), _answers(b, data)
@@ -184,20 +183,6 @@ def _spread(data: list[Labelled], most: int) -> list[Labelled]:
     if len(data) <= most:
         return data
     return [data[i] for i in np.linspace(0, len(data) - 1, most).round().astype(int)]
-
-
-def _readable(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
-    """Decode every file as either side may, so that a broken one is named now."""
-    good, skipped = [], []
-    for item in track(data, "data: checking", len(data)):
-        try:
-            read_image(item.path)
-            check_readable(item.path)
-        except ImageError as error:
-            skipped.append(str(error))
-        else:
-            good.append(item)
-    return good, tuple(skipped)
 
 
 def _answers(side: Side, data: list[Labelled]) -> ledger.Answers:

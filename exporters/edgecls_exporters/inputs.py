@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgecls.errors import ConfigError, ExportError, ImageError
+from edgecls.errors import ConfigError, ExportError
 from edgecls.manifest import Precision, Resampling
 from edgecls.prediction import Task
-from edgecls.progress import step, track
+from edgecls.progress import step
 from edgecls_exporters import targets
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.checkpoint import (
@@ -19,9 +19,9 @@ from edgecls_exporters.checkpoint import (
 )
 from edgecls_exporters.label_file import read_labels
 from edgecls_exporters.splits import Split, Wanted, split
-from edgecls_exporters.transforms import check_readable
+from edgecls_exporters.transforms import readable_by_both
 from edgecls_exporters.weights import Weights, read_weights
-from edgecls_runtime.images import Labelled, find_labelled, label_names, read_image
+from edgecls_runtime.images import Labelled, find_labelled, label_names
 
 # A PC of any age, a Raspberry Pi, a Jetson.
 INTEGER = ("x86-avx2", "arm", "tensorrt")
@@ -217,19 +217,10 @@ def _labels(job: Job, weights: Weights | None, data: list[Labelled]) -> tuple[st
 
 
 def _readable(data: list[Labelled], folder: Path | None) -> tuple[list[Labelled], tuple[str, ...]]:
-    """Decode every file once, so that a broken one is named now and not in the middle."""
-    good, skipped = [], []
-    for item in track(data, "data: checking", len(data)) if data else ():
-        try:
-            read_image(item.path)
-            check_readable(item.path)
-        except ImageError as error:
-            skipped.append(str(error))
-        else:
-            good.append(item)
+    good, skipped = readable_by_both(data)
     if data and not good:
         raise ExportError(f"{folder}: none of {len(data)} files is an image")
-    return good, tuple(skipped)
+    return good, skipped
 
 
 def _thresholds(job: Job, labels: tuple[str, ...]) -> tuple[float, ...]:

@@ -18,6 +18,8 @@ from torchvision.transforms import InterpolationMode
 
 from edgecls.errors import ExportError, ImageError
 from edgecls.manifest import Interpolation, Preprocessing, Resize
+from edgecls.progress import track
+from edgecls_runtime.images import Labelled, read_image
 
 TIMM_MODES = {"center": Resize.SHORTEST, "squash": Resize.STRETCH, "border": Resize.LETTERBOX}
 
@@ -101,6 +103,25 @@ def check_readable(path: Path) -> None:
         open_upright(path)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: Pillow cannot read it; expected JPEG, PNG, TIFF, BMP") from error
+
+
+def readable_by_both(data: list[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
+    """Decode every file as the runtime and as Pillow do, so that a broken one is named now.
+
+    Returns:
+        The files that both can read, and what is wrong with each other one.
+
+    """
+    good, skipped = [], []
+    for item in track(data, "data: checking", len(data)) if data else ():
+        try:
+            read_image(item.path)
+            check_readable(item.path)
+        except ImageError as error:
+            skipped.append(str(error))
+        else:
+            good.append(item)
+    return good, tuple(skipped)
 
 
 def open_upright(path: Path) -> Image.Image:
