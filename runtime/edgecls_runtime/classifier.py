@@ -1,6 +1,5 @@
 """An image in, a prediction out, by the bundle's own preprocessing and one of its variants."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.bundle import Bundle
-from edgecls.errors import BundleError
 from edgecls.frame import Frame
 from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
+from edgecls_runtime import signature
 from edgecls_runtime.fitting import first_fitting
+from edgecls_runtime.placement import Placement
 from edgecls_runtime.preprocessing import prepare
-from edgecls_runtime.providers import Provider, open_provider
-from edgecls_runtime.session import Session, load
+from edgecls_runtime.protocols import Provider
+from edgecls_runtime.providers import open_provider
 
 Image = NDArray[np.uint8]
 
@@ -51,14 +51,23 @@ class Classifier:
 
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-        self.provider = provider if isinstance(provider, Provider) else open_provider(provider)
+        self.provider = open_provider(provider) if isinstance(provider, str) else provider
         self.variant: Variant = (
             first_fitting(self.bundle, self.provider)
             if variant == "auto"
             else self.bundle.variant(variant)
         )
-        self._session = load(self.bundle.path / self.variant.file, self.provider)
-        check_signature(self._session, self.bundle)
+        self._session = self.provider.load(self.bundle.path / self.variant.file)
+        signature.check(self._session.signature, self.bundle)
+
+    @property
+    def placement(self) -> Placement:
+        """Which node runs on which provider."""
+        return self._session.placement
+
+    def close(self) -> None:
+        """Release the device; closing twice is allowed."""
+        self._session.close()
 
     def __call__(self, image: Frame | Image) -> Prediction:
         """Classify one frame, or one image: uint8, shape (height, width, 3), RGB.
@@ -82,26 +91,3 @@ class Classifier:
             Prediction(scores, manifest.labels, manifest.task, manifest.thresholds)
             for scores in self._session.run(prepared)
         ]
-
-
-def check_signature(session: Session, bundle: Bundle) -> None:
-    """Raise BundleError where a model's tensors or its own labels do not fit the manifest."""
-    wanted = (*bundle.preprocessing.size, 3)
-    where = f"{bundle.path}: {session.model.name}"
-    if session.input_type != "tensor(uint8)" or session.input_shape[1:] != wanted:
-        raise BundleError(
-            f"{where} wants {session.input_type} {session.input_shape}, "
-            f"preprocessing makes uint8 (n, {', '.join(map(str, wanted))}); export it again"
-        )
-    if session.output_shape[1:] != (len(bundle.labels),):
-        raise BundleError(
-            f"{where} answers {session.output_shape}, "
-            f"the manifest has {len(bundle.labels)} labels; export it again"
-        )
-    stated = {
-        "labels": list(bundle.labels),
-        "thresholds": list(bundle.manifest.thresholds),
-    }
-    for key, value in stated.items():
-        if json.loads(session.metadata.get(key, "null")) != value:
-            raise BundleError(f"{where} has other {key} than the manifest; export it again")

@@ -6,7 +6,7 @@ from edgecls.bundle import Bundle
 from edgecls.errors import ProviderError
 from edgecls.manifest import Variant
 from edgecls_runtime import machine
-from edgecls_runtime.providers import Provider
+from edgecls_runtime.protocols import Provider
 
 
 def first_fitting(bundle: Bundle, provider: Provider) -> Variant:

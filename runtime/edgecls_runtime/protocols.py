@@ -1,9 +1,15 @@
-"""The two kinds of hardware a station touches, as small as they can be."""
+"""The kinds of hardware a station touches, as small as they can be."""
 
+from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecls.frame import Frame
 from edgecls.verdict import Verdict
+from edgecls_runtime.placement import Placement
+from edgecls_runtime.signature import Signature
 
 
 class Camera(Protocol):
@@ -51,4 +57,60 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Release the output, leaving it in its safe state; closing twice is allowed."""
+        ...
+
+
+class Session(Protocol):
+    """A model, loaded where it runs."""
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        ...
+
+    @property
+    def placement(self) -> Placement:
+        """Which node runs where."""
+        ...
+
+    def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the scores of a batch.
+
+        Args:
+            batch: uint8, shape (n, height, width, 3), RGB.
+
+        Returns:
+            float32, shape (n, n_labels); the caller's own.
+
+        Raises:
+            ProviderError: The engine failed.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device; closing twice is allowed."""
+        ...
+
+
+class Provider(Protocol):
+    """A place where models run, as a file of ``providers/`` describes it."""
+
+    @property
+    def name(self) -> str:
+        """ONNX Runtime's name, such as ``CPUExecutionProvider``; of another engine, its own."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether a file is computed as it is written, whatever kernels it was made for."""
+        ...
+
+    def load(self, model: Path) -> Session:
+        """Load a model here, and nowhere else.
+
+        Raises:
+            ProviderError: That cannot be done on this device.
+
+        """
         ...

@@ -1,6 +1,7 @@
-"""A variant and a provider become a session: the only use of onnxruntime besides ``providers/``."""
+"""A model file and an execution provider become a session: the only use of onnxruntime."""
 
-from dataclasses import dataclass
+import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -8,52 +9,52 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edgecls.errors import ProviderError
-from edgecls_runtime.providers import Provider
+from edgecls_runtime import placement
+from edgecls_runtime.execution_provider import ExecutionProvider
+from edgecls_runtime.placement import Node, Placement, Proof
+from edgecls_runtime.signature import Signature
 
 # ONNX Runtime's own log lines are for its developers; what goes wrong comes to us as an exception.
 FATAL = 4
+# The exporter's table of what each node costs, in the file's own metadata.
+FLOPS = "flops"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A loaded ONNX file.
+class OnnxSession:
+    """A session of onnxruntime.
 
     Attributes:
-        model: The file, for messages.
-        input_shape: As declared, such as ("batch", 224, 224, 3).
-        input_type: As declared, such as ``tensor(uint8)``.
-        output_shape: As declared, such as ("batch", 1000).
-        metadata: The file's own ``metadata_props``.
+        signature: What the model takes and gives.
+        placement: Which node runs where.
 
     """
 
-    model: Path
-    input_shape: tuple[int | str, ...]
-    input_type: str
-    output_shape: tuple[int | str, ...]
-    metadata: dict[str, str]
-    _session: ort.InferenceSession
-    _input: str
-    _output: str
+    def __init__(
+        self, model: Path, session: ort.InferenceSession, provider: ExecutionProvider
+    ) -> None:
+        """Take a session over."""
+        self._session = session
+        self._batch = provider.batch
+        self.signature = _signature(model, session)
+        self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        self.placement = _placement(session, provider, self.signature.metadata)
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the scores of a batch.
-
-        Args:
-            batch: uint8, shape (n, height, width, 3), RGB.
-
-        Returns:
-            float32, shape (n, n_labels).
-
-        Raises:
-            ProviderError: The engine failed.
-
-        """
+        """Return the scores of a batch, as ``protocols.Session`` says."""
+        step = self._batch or len(batch)
         try:
-            (scores,) = self._session.run([self._output], {self._input: batch})
+            parts = [
+                self._session.run([self._output], {self._input: batch[first : first + step]})[0]
+                for first in range(0, len(batch), step)
+            ]
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise ProviderError(f"{self.model.name}: {_first_line(error)}") from error
-        return np.asarray(scores, np.float32)
+            where = self.signature.model.name
+            raise ProviderError(f"{where}: {_first_line(error)}") from error
+        return np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts), np.float32)
+
+    def close(self) -> None:
+        """Release the device; closing twice is allowed."""
+        self._session = None
 
 
 def engine() -> str:
@@ -61,7 +62,7 @@ def engine() -> str:
     return f"onnxruntime {ort.__version__}"
 
 
-def load(model: Path, provider: Provider) -> Session:
+def load(model: Path, provider: ExecutionProvider) -> OnnxSession:
     """Load an ONNX file on exactly the wanted provider.
 
     Raises:
@@ -69,45 +70,96 @@ def load(model: Path, provider: Provider) -> Session:
             quiet fallback: ONNX Runtime's own is switched off.
 
     """
-    if provider.name not in ort.get_available_providers():
-        raise ProviderError(
-            f"{provider.name}: not in this onnxruntime {ort.__version__}; it has "
-            f"{', '.join(ort.get_available_providers())}"
-        )
-    options = ort.SessionOptions()
-    options.log_severity_level = FATAL
-    options.intra_op_num_threads = provider.threads
-    if provider.exact:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    for key, value in provider.config.items():
-        options.add_session_config_entry(key, value)
+    options = _options(provider)
+    if provider.plugin:
+        _add_plugin(options, provider)
+        chosen = []
+    else:
+        _require_compiled_in(provider)
+        chosen = [(provider.name, provider.options)]
     try:
-        session = ort.InferenceSession(model, options, [(provider.name, provider.options)])
+        session = ort.InferenceSession(model, options, chosen)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise ProviderError(f"{model}: {_first_line(error)}") from error
     if session.get_providers()[0] != provider.name:
         raise ProviderError(
             f"{provider.name}: cannot be built here; ran on {session.get_providers()}"
         )
-    return _wrap(model, session)
+    return OnnxSession(model, session, provider)
 
 
-def _wrap(model: Path, session: ort.InferenceSession) -> Session:
+def _options(provider: ExecutionProvider) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = FATAL
+    options.intra_op_num_threads = provider.threads
+    if provider.exact:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if provider.batch:
+        options.add_free_dimension_override_by_name("batch", provider.batch)
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    for key, value in provider.config.items():
+        options.add_session_config_entry(key, value)
+    return options
+
+
+def _require_compiled_in(provider: ExecutionProvider) -> None:
+    if provider.name not in ort.get_available_providers():
+        raise ProviderError(
+            f"{provider.name}: not in this onnxruntime {ort.__version__}; it has "
+            f"{', '.join(ort.get_available_providers())}"
+        )
+
+
+def _add_plugin(options: ort.SessionOptions, provider: ExecutionProvider) -> None:
+    """Register a plug-in's library and take its device."""
+    try:
+        library = import_module(provider.plugin).get_library_path()
+    except ImportError as error:
+        raise ProviderError(
+            f"{provider.name}: {provider.package} is not installed; "
+            f"run: pip install {provider.package}"
+        ) from error
+    if all(device.ep_name != provider.name for device in ort.get_ep_devices()):
+        try:
+            ort.register_execution_provider_library(provider.name, library)
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            raise ProviderError(f"{provider.name}: {_first_line(error)}") from error
+    devices = [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
+    wanted = [d for d in devices if provider.device in ("", d.device.type.name.lower())]
+    if not wanted:
+        kinds = ", ".join(device.device.type.name.lower() for device in devices) or "none"
+        raise ProviderError(
+            f"{provider.name}: no {provider.device or 'device'} here that it can use; "
+            f"it offers {kinds}"
+        )
+    options.add_provider_for_devices(wanted[:1], provider.options)
+
+
+def _signature(model: Path, session: ort.InferenceSession) -> Signature:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ProviderError(
             f"{model}: {len(inputs)} inputs and {len(outputs)} outputs; expected one of each"
         )
-    return Session(
+    return Signature(
         model,
         tuple(inputs[0].shape),
         inputs[0].type,
         tuple(outputs[0].shape),
         dict(session.get_modelmeta().custom_metadata_map),
-        session,
-        inputs[0].name,
-        outputs[0].name,
     )
+
+
+def _placement(
+    session: ort.InferenceSession, provider: ExecutionProvider, metadata: dict[str, str]
+) -> Placement:
+    nodes = [
+        Node(node.name, node.op_type, part.ep_name)
+        for part in session.get_provider_graph_assignment_info()
+        for node in part.get_nodes()
+    ]
+    flops = json.loads(metadata.get(FLOPS, "{}"))
+    return placement.placed(provider.name, nodes, flops, Proof.ASSIGNMENT)
 
 
 def _first_line(error: Exception) -> str:

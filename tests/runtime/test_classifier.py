@@ -12,7 +12,7 @@ from edgecls import Frame
 from edgecls.bundle import Bundle, seal
 from edgecls.errors import BundleError, ConfigError, ProviderError
 from edgecls_runtime import Classifier, golden, read_image
-from edgecls_runtime.providers import Provider
+from edgecls_runtime.execution_provider import ExecutionProvider
 from parts import ARM, INT8, Made, write_manifest
 
 
@@ -86,7 +86,7 @@ def test_a_model_that_does_not_fit_its_manifest_is_refused(made: Made, tmp_path:
 
 def test_a_provider_that_is_not_here_is_refused_and_never_replaced(made: Made) -> None:
     with pytest.raises(ProviderError, match=r"CUDAExecutionProvider: not in this onnxruntime"):
-        Classifier(made.path, Provider("CUDAExecutionProvider"))
+        Classifier(made.path, ExecutionProvider("CUDAExecutionProvider"))
     with pytest.raises(ConfigError, match="edgecls.providers: no kind 'cuda'; known kinds are cpu"):
         Classifier(made.path, "cuda")
 

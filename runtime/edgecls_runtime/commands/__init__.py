@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgecls.bundle import Bundle
 from edgecls_runtime.fitting import first_fitting, misfit
-from edgecls_runtime.providers import Provider
+from edgecls_runtime.protocols import Provider
 
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:

@@ -1,32 +1,10 @@
-"""One file per ONNX Runtime execution provider; its name is the provider's in a station file.
+"""One file per place where a model can run; its name is the provider's in a station file.
 
-``open(...)`` of each returns a ``Provider``: what a session is built with.
+``open(...)`` of each returns a ``Provider``: most return an ``ExecutionProvider`` of ONNX Runtime.
 """
 
-from dataclasses import dataclass, field
-
 from edgecls import plugins
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """How a session is built.
-
-    Attributes:
-        name: ONNX Runtime's name, such as ``CPUExecutionProvider``.
-        options: Its provider options.
-        threads: Threads inside one operator; 0 takes one per physical core.
-        config: ONNX Runtime session configuration entries.
-        exact: Whether the file is computed operator by operator as it is written, with graph
-            optimisations off, so that it does not matter which kernels it was made for.
-
-    """
-
-    name: str
-    options: dict[str, str] = field(default_factory=dict)
-    threads: int = 0
-    config: dict[str, str] = field(default_factory=dict)
-    exact: bool = False
+from edgecls_runtime.protocols import Provider
 
 
 def open_provider(kind: str) -> Provider:

@@ -1,12 +1,12 @@
 """The processor itself, x86 or ARM: in every onnxruntime package, runs every variant."""
 
 from edgecls.errors import ConfigError
-from edgecls_runtime.providers import Provider
+from edgecls_runtime.execution_provider import ExecutionProvider
 
 MOST_THREADS = 1024
 
 
-def open(*, threads: int = 0, spinning: bool = False) -> Provider:
+def open(*, threads: int = 0, spinning: bool = False) -> ExecutionProvider:
     """Run on the CPU.
 
     Args:
@@ -16,7 +16,7 @@ def open(*, threads: int = 0, spinning: bool = False) -> Provider:
 
     """
     check_threads("cpu", threads)
-    return Provider(
+    return ExecutionProvider(
         "CPUExecutionProvider",
         threads=threads,
         config={"session.intra_op.allow_spinning": "1" if spinning else "0"},

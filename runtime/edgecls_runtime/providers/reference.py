@@ -6,11 +6,11 @@ runs by itself in float32, and no kernel can saturate. So a variant made for ano
 measured here, and a wrong answer is the kernel's fault if this one is right, the file's if not.
 """
 
-from edgecls_runtime.providers import Provider
+from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.providers.cpu import check_threads
 
 
-def open(*, threads: int = 0) -> Provider:
+def open(*, threads: int = 0) -> ExecutionProvider:
     """Run on the CPU, every operator by itself.
 
     Args:
@@ -18,7 +18,7 @@ def open(*, threads: int = 0) -> Provider:
 
     """
     check_threads("reference", threads)
-    return Provider(
+    return ExecutionProvider(
         "CPUExecutionProvider",
         threads=threads,
         config={"session.intra_op.allow_spinning": "0"},

@@ -1,0 +1,49 @@
+"""An ONNX Runtime execution provider, as ``providers/`` describes it before it is built."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecls_runtime.protocols import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionProvider:
+    """How a session is built.
+
+    Attributes:
+        name: ONNX Runtime's name, such as ``CPUExecutionProvider``.
+        options: Its provider options.
+        threads: Threads inside one operator on the processor; 0 takes one per physical core.
+        config: ONNX Runtime session configuration entries.
+        exact: Whether the file is computed operator by operator as it is written, with graph
+            optimisations off, so that it does not matter which kernels it was made for.
+        package: Package that carries it, for messages.
+        plugin: Module of that package whose ``get_library_path()`` is registered first; empty for
+            a provider that is compiled into onnxruntime.
+        device: Kind of hardware that a plug-in shall take: ``cpu``, ``gpu`` or ``npu``; empty takes
+            the first that it offers.
+        batch: Images in one run of a provider whose shapes are fixed; 0 takes any number.
+
+    """
+
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+    threads: int = 0
+    config: dict[str, str] = field(default_factory=dict)
+    exact: bool = False
+    package: str = "onnxruntime"
+    plugin: str = ""
+    device: str = ""
+    batch: int = 0
+
+    def load(self, model: Path) -> Session:
+        """Load an ONNX file on exactly this provider.
+
+        Raises:
+            ProviderError: It cannot be built on this device, or the file is not a model.
+
+        """
+        # Settings can be read and shown without the engine, which takes a while to load.
+        from edgecls_runtime import session  # noqa: PLC0415
+
+        return session.load(model, self)
