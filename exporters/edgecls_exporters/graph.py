@@ -17,6 +17,7 @@ from edgecls.errors import ExportError
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
 from edgecls_exporters.face import INPUT, OPSET, OUTPUT
+from edgecls_exporters.flops import flops
 from edgecls_exporters.foreign import Foreign
 from edgecls_exporters.original import Original, first_line
 from edgecls_exporters.simplification import simplified
@@ -135,6 +136,7 @@ def describe(
         f"{preprocessing.interpolation} with antialias, centre crop {size} px",
         "resampling": preprocessing.resampling.value,
         "preprocessing_json": json.dumps(asdict(preprocessing)),
+        "flops": json.dumps(flops(model)),
     }
     helper.set_model_props(model, text)
 

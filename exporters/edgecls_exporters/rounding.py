@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
+from edgecls.errors import ExportError
 from edgecls_exporters import saturation
 from edgecls_exporters.layers import Layer, attribute, folded, quantized_layers, store, unfolded
 from edgecls_exporters.probe import Probe
@@ -33,6 +34,8 @@ PLACES = 64
 LARGEST_REDUCTION = 2304
 # Share of the mean variance added to each input's: what calibration never moved must not explode.
 DAMPING = 0.01
+# Times ten each: with the last nothing of the covariance is left.
+MOST_DAMPING = 8
 BLOCK = 128
 """Columns whose errors are spread together."""
 
@@ -190,12 +193,24 @@ def rounded(kernel: Array, scale: Array, covariance: Array, caps: Caps | None) -
 
 
 def _spreading(covariance: Array, variances: Array) -> Array:
-    """Return the upper Cholesky factor of the inverse: how a column's error spreads."""
+    """Return the upper Cholesky factor of the inverse: how a column's error spreads.
+
+    Sums in single precision leave a covariance that is nearly singular with eigenvalues a little
+    below zero; then more damping is taken until there are none.
+    """
     n = covariance.shape[-1]
     damping = DAMPING * variances.mean(axis=1) + 1e-12
-    inverse = np.linalg.inv(covariance + damping[:, None, None] * np.eye(n))
-    symmetric = (inverse + inverse.transpose(0, 2, 1)) / 2
-    return np.asarray(np.linalg.cholesky(symmetric).transpose(0, 2, 1))
+    for _ in range(MOST_DAMPING):
+        damped = covariance + damping[:, None, None] * np.eye(n)
+        try:
+            # Of the reversed matrix, so that its inverse is the wanted factor without inverting
+            # the covariance itself.
+            lower = np.linalg.cholesky(damped[:, ::-1, ::-1])
+        except np.linalg.LinAlgError:
+            damping = damping * 10
+        else:
+            return np.asarray(np.linalg.inv(lower[:, ::-1, ::-1]))
+    raise ExportError("rounding: a layer's inputs have no covariance; are images numbers?")
 
 
 def reround(

@@ -70,6 +70,19 @@ def test_integers_are_whole_and_stay_within_127(seed: int) -> None:
     assert np.abs(found).max() == 127
 
 
+def test_a_covariance_with_eigenvalues_below_zero_is_no_trouble() -> None:
+    random = np.random.default_rng(0)
+    one = random.normal(size=(24, 3))
+    covariance = one @ one.T - 2.0 * np.eye(24)  # what single precision leaves, exaggerated
+    kernel = random.normal(size=(1, 4, 24))
+    scale = np.abs(kernel).max(axis=2) / 127
+
+    found = rounded(kernel, scale, covariance[None], None)
+
+    assert np.linalg.eigvalsh(covariance)[0] < -1.9
+    assert np.abs(found * scale[:, :, None] - kernel).max() < 0.1
+
+
 def test_inputs_that_never_moved_are_no_trouble() -> None:
     kernel = np.random.default_rng(1).normal(0, 1, (1, 3, 12))
     scale = np.abs(kernel).max(axis=2) / 127
