@@ -10,7 +10,8 @@
      |    |    +-- CameraTimeout (TimeoutError)
      |    |    +-- EndOfStream (EOFError)
      |    +-- ImageError                 a file is not an image we can read
-     |    +-- ProviderError
+     |    +-- ProviderError              an accelerator cannot be used, or failed
+     |    |    +-- ProviderMissing       ... whatever the model
      |    +-- OutputError
      +-- MissingExtra (ImportError)      an optional package is not installed    exit 6
 
@@ -84,6 +85,10 @@ class ImageError(DeviceError):
 
 class ProviderError(DeviceError):
     """An execution provider cannot be built, or failed while it ran."""
+
+
+class ProviderMissing(ProviderError):  # noqa: N818 - reads as what is wrong
+    """An execution provider is not to be had on this device, whatever the model."""
 
 
 class OutputError(DeviceError):

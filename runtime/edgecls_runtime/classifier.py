@@ -11,7 +11,7 @@ from edgecls.frame import Frame
 from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
 from edgecls_runtime import signature
-from edgecls_runtime.fitting import first_fitting
+from edgecls_runtime.fitting import fitting
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.preprocessing import prepare
 from edgecls_runtime.protocols import Provider
@@ -53,7 +53,7 @@ class Classifier:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         self.provider = open_provider(provider) if isinstance(provider, str) else provider
         self.variant: Variant = (
-            first_fitting(self.bundle, self.provider)
+            fitting(self.bundle, self.provider)[0]
             if variant == "auto"
             else self.bundle.variant(variant)
         )

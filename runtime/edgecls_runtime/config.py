@@ -1,12 +1,13 @@
 """A station file (TOML) as a frozen dataclass; every key is checked, and a wrong one named."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecls import schema
 from edgecls.errors import ConfigError
 from edgecls_runtime.decision import Rule
+from edgecls_runtime.placement import Limits
 
 FORMAT = 1
 # No clock waits forever: an infinite wait is a number that the operating system refuses.
@@ -29,8 +30,10 @@ class Settings:
         camera: ``kind`` and its settings.
         rule: When a part passes.
         format: Version of this layout.
-        variant: Name of a variant; ``auto`` is the bundle's first.
-        providers: Tried in order; falling back to the next one is reported.
+        variant: Name of a variant; ``auto`` tries those that fit in the bundle's order.
+        providers: Tried in order; falling back to the next one is reported. ``auto`` is what
+            ``edgecls tune`` chose here, else ``cpu``.
+        placement: How much of the network must run on the provider.
         journal: Where verdicts are kept; None keeps none.
         outputs: Told in this order.
         timeout_ms: Longest wait for a frame; then the part is REVIEW.
@@ -43,7 +46,8 @@ class Settings:
     rule: Rule
     format: int = FORMAT
     variant: str = "auto"
-    providers: tuple[dict[str, object], ...] = ({"kind": "cpu"},)
+    providers: tuple[dict[str, object], ...] = ({"kind": "auto"},)
+    placement: Limits = field(default_factory=Limits)
     journal: JournalSettings | None = None
     outputs: tuple[dict[str, object], ...] = ({"kind": "terminal"},)
     timeout_ms: float = 1000.0

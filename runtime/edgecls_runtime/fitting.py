@@ -9,17 +9,16 @@ from edgecls_runtime import machine
 from edgecls_runtime.protocols import Provider
 
 
-def first_fitting(bundle: Bundle, provider: Provider) -> Variant:
-    """Return the preferred variant of those that fit.
+def fitting(bundle: Bundle, provider: Provider) -> list[Variant]:
+    """Return the variants that fit, in the bundle's order of preference.
 
     Raises:
         ProviderError: None does.
 
     """
     found = {variant.name: misfit(variant, provider) for variant in bundle.variants}
-    for variant in bundle.variants:
-        if not found[variant.name]:
-            return variant
+    if fit := [variant for variant in bundle.variants if not found[variant.name]]:
+        return fit
     reasons = "; ".join(f"{name} {reason}" for name, reason in found.items())
     raise ProviderError(
         f"{bundle.path}: no variant for {provider.name} on this machine: {reasons}; export one "

@@ -7,7 +7,7 @@ tool while the station runs; ``docs/journal.md`` describes the tables.
 import json
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from edgecls.errors import OutputError
 from edgecls.verdict import Verdict
 
 APPLICATION_ID = 0x65636C73  # "ecls"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Of a thousand labels the best few say why; a thousand numbers a part would fill the disk.
 KEPT_SCORES = 5
 SCHEMA = """
@@ -28,7 +28,8 @@ CREATE TABLE sessions (
     variant TEXT NOT NULL,
     provider TEXT NOT NULL,
     camera TEXT NOT NULL,
-    rule TEXT NOT NULL
+    rule TEXT NOT NULL,
+    placement TEXT NOT NULL
 ) STRICT;
 CREATE TABLE verdicts (
     id INTEGER PRIMARY KEY,
@@ -47,6 +48,10 @@ CREATE INDEX verdicts_by_session ON verdicts (session, outcome);
 """
 
 
+# From each version to the next, in one transaction each.
+MIGRATIONS = {1: "ALTER TABLE sessions ADD COLUMN placement TEXT NOT NULL DEFAULT ''"}
+
+
 @dataclass(frozen=True, slots=True)
 class SessionLine:
     """What judged the parts of one run, as the journal keeps it: all text, for people."""
@@ -57,6 +62,7 @@ class SessionLine:
     provider: str
     camera: str
     rule: str
+    placement: str
 
 
 class Journal:
@@ -117,14 +123,32 @@ class Journal:
             ) from error
         self.recorded += 1
 
+    def begin(self, session: SessionLine) -> None:
+        """End the session and begin the next: something else judges from here on.
+
+        Raises:
+            OutputError: It could not be written.
+
+        """
+        try:
+            self._end()
+            self._session = self._begin(session)
+        except sqlite3.Error as error:
+            raise OutputError(
+                f"journal {self.path}: {error}; free space and start again"
+            ) from error
+
     def close(self) -> None:
         """End the session; closing twice is allowed."""
         # A session without an end is one that did not end well; its verdicts are kept.
         with suppress(sqlite3.Error):
-            self._database.execute(
-                "UPDATE sessions SET ended_at = ? WHERE id = ?", (_now(), self._session)
-            )
+            self._end()
         self._database.close()
+
+    def _end(self) -> None:
+        self._database.execute(
+            "UPDATE sessions SET ended_at = ? WHERE id = ?", (_now(), self._session)
+        )
 
     def _prepare(self) -> None:
         (application,) = self._database.execute("PRAGMA application_id").fetchone()
@@ -132,13 +156,18 @@ class Journal:
         (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != APPLICATION_ID:
             raise sqlite3.DatabaseError("a database, but not an edgecls journal")
-        if tables and version != SCHEMA_VERSION:
+        if tables and not 1 <= version <= SCHEMA_VERSION:
             raise sqlite3.DatabaseError(
                 f"journal of version {version}; this edgecls writes version {SCHEMA_VERSION}"
             )
         self._database.execute("PRAGMA journal_mode = WAL")
         # FULL: the log is synced at every commit, so that a power cut loses no verdict.
         self._database.execute("PRAGMA synchronous = FULL")
+        while tables and version < SCHEMA_VERSION:
+            self._database.executescript(
+                f"BEGIN; {MIGRATIONS[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
+            )
+            version += 1
         if not tables:
             self._database.executescript(
                 f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
@@ -146,18 +175,10 @@ class Journal:
             )
 
     def _begin(self, session: SessionLine) -> int:
+        values = {"started_at": _now(), **asdict(session)}
         cursor = self._database.execute(
-            "INSERT INTO sessions (started_at, bundle, digest, variant, provider, camera, rule)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                _now(),
-                session.bundle,
-                session.digest,
-                session.variant,
-                session.provider,
-                session.camera,
-                session.rule,
-            ),
+            f"INSERT INTO sessions ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",  # noqa: S608 - our own columns
+            tuple(values.values()),
         )
         assert cursor.lastrowid is not None  # noqa: S101 - SQLite sets it after every INSERT
         return cursor.lastrowid

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edgecls.errors import ProviderError
+from edgecls.errors import ProviderError, ProviderMissing
 from edgecls_runtime import placement
 from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.placement import Node, Placement, Proof
@@ -33,7 +33,7 @@ class OnnxSession:
         self, model: Path, session: ort.InferenceSession, provider: ExecutionProvider
     ) -> None:
         """Take a session over."""
-        self._session = session
+        self._session: ort.InferenceSession | None = session
         self._batch = provider.batch
         self.signature = _signature(model, session)
         self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
@@ -41,10 +41,12 @@ class OnnxSession:
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the scores of a batch, as ``protocols.Session`` says."""
-        step = self._batch or len(batch)
+        session, step = self._session, self._batch or len(batch)
+        if session is None:
+            raise ProviderError(f"{self.signature.model.name}: closed; open the bundle again")
         try:
             parts = [
-                self._session.run([self._output], {self._input: batch[first : first + step]})[0]
+                session.run([self._output], {self._input: batch[first : first + step]})[0]
                 for first in range(0, len(batch), step)
             ]
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
@@ -82,7 +84,7 @@ def load(model: Path, provider: ExecutionProvider) -> OnnxSession:
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise ProviderError(f"{model}: {_first_line(error)}") from error
     if session.get_providers()[0] != provider.name:
-        raise ProviderError(
+        raise ProviderMissing(
             f"{provider.name}: cannot be built here; ran on {session.get_providers()}"
         )
     return OnnxSession(model, session, provider)
@@ -104,7 +106,7 @@ def _options(provider: ExecutionProvider) -> ort.SessionOptions:
 
 def _require_compiled_in(provider: ExecutionProvider) -> None:
     if provider.name not in ort.get_available_providers():
-        raise ProviderError(
+        raise ProviderMissing(
             f"{provider.name}: not in this onnxruntime {ort.__version__}; it has "
             f"{', '.join(ort.get_available_providers())}"
         )
@@ -115,7 +117,7 @@ def _add_plugin(options: ort.SessionOptions, provider: ExecutionProvider) -> Non
     try:
         library = import_module(provider.plugin).get_library_path()
     except ImportError as error:
-        raise ProviderError(
+        raise ProviderMissing(
             f"{provider.name}: {provider.package} is not installed; "
             f"run: pip install {provider.package}"
         ) from error
@@ -123,12 +125,12 @@ def _add_plugin(options: ort.SessionOptions, provider: ExecutionProvider) -> Non
         try:
             ort.register_execution_provider_library(provider.name, library)
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise ProviderError(f"{provider.name}: {_first_line(error)}") from error
+            raise ProviderMissing(f"{provider.name}: {_first_line(error)}") from error
     devices = [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
     wanted = [d for d in devices if provider.device in ("", d.device.type.name.lower())]
     if not wanted:
         kinds = ", ".join(device.device.type.name.lower() for device in devices) or "none"
-        raise ProviderError(
+        raise ProviderMissing(
             f"{provider.name}: no {provider.device or 'device'} here that it can use; "
             f"it offers {kinds}"
         )

@@ -1,7 +1,6 @@
 """Settings become an opened station: the one place where all rooms meet."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -9,13 +8,15 @@ from pathlib import Path
 
 from edgecls import plugins
 from edgecls.bundle import Bundle
-from edgecls.errors import ProviderError
-from edgecls_runtime import cameras, golden
+from edgecls.verdict import Verdict
+from edgecls_runtime import cameras
 from edgecls_runtime.capture import NewestFrame
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
+from edgecls_runtime.failover import Failover
 from edgecls_runtime.journal import Journal, SessionLine
+from edgecls_runtime.opening import Allowed, open_classifier, say_on_stderr
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.station import Station
 
@@ -25,7 +26,7 @@ class Opened:
     """A station with everything it stands on."""
 
     station: Station
-    classifier: Classifier
+    classify: Failover
     camera: Camera
 
     @property
@@ -53,8 +54,11 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
     """
     bundle = Bundle.open(settings.bundle)
     settings.rule.check(bundle.labels)
-    classifier = _classifier(bundle, settings, base)
+    allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
     with ExitStack() as opened:
+        classify = opened.enter_context(
+            closing(Failover(lambda: open_classifier(bundle, allowed), say_on_stderr))
+        )
         camera = opened.enter_context(closing(cameras.open_table(settings.camera, base)))
         outputs = [
             opened.enter_context(
@@ -64,34 +68,35 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
         ]
         station = Station(
             camera,
-            classifier,
+            classify,
             settings.rule,
             outputs=outputs,
             timeout=settings.timeout_ms / 1000,
             max_age=settings.max_age_ms / 1000,
         )
         if settings.journal is not None:
-            session = _session_line(classifier, settings)
-            journal = opened.enter_context(closing(Journal(settings.journal.path, session)))
-            station = replace(station, record=journal.record)
-        yield Opened(station, classifier, camera)
+            record = _Recorder(settings.journal.path, classify, settings)
+            opened.enter_context(closing(record))
+            station = replace(station, record=record)
+        yield Opened(station, classify, camera)
 
 
-def _classifier(bundle: Bundle, settings: Settings, base: Path) -> Classifier:
-    """Load the bundle on the first provider of the list that is here and answers rightly."""
-    faults: list[str] = []
-    for table in settings.providers:
-        if faults:
-            sys.stderr.write(f"{faults[-1]}; trying provider {table['kind']}\n")
-        provider = plugins.open_table("edgecls_runtime.providers", table, "providers", base)
-        try:
-            classifier = Classifier(bundle, provider, settings.variant)
-            golden.require(classifier)
-        except ProviderError as error:
-            faults.append(str(error))
-        else:
-            return classifier
-    raise ProviderError("; ".join(faults))
+class _Recorder:
+    """A journal that begins a session anew when another provider or variant judges."""
+
+    def __init__(self, path: Path, classify: Failover, settings: Settings) -> None:
+        self._classify, self._settings = classify, settings
+        self._judge = classify.classifier
+        self._journal = Journal(path, _session_line(self._judge, settings))
+
+    def __call__(self, verdict: Verdict) -> None:
+        if self._classify.classifier is not self._judge:
+            self._judge = self._classify.classifier
+            self._journal.begin(_session_line(self._judge, self._settings))
+        self._journal.record(verdict)
+
+    def close(self) -> None:
+        self._journal.close()
 
 
 def _session_line(classifier: Classifier, settings: Settings) -> SessionLine:
@@ -103,4 +108,5 @@ def _session_line(classifier: Classifier, settings: Settings) -> SessionLine:
         provider=classifier.provider.name,
         camera=json.dumps(hidden(settings.camera)),
         rule=json.dumps(asdict(settings.rule)),
+        placement=str(classifier.placement),
     )

@@ -14,7 +14,7 @@ from edgecls import Outcome, Prediction, Verdict
 from edgecls.errors import OutputError
 from edgecls_runtime.journal import Journal, SessionLine
 
-SESSION = SessionLine("disc 1", "abc", "int8", "CPUExecutionProvider", "{}", "{}")
+SESSION = SessionLine("disc 1", "abc", "int8", "CPUExecutionProvider", "{}", "{}", "100 %")
 PREDICTION = Prediction(np.array([0.9, 0.1], np.float32), ("ok", "dent"))
 
 
@@ -109,13 +109,30 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     assert (foreign.read_bytes(), text.read_bytes()) == before
 
 
+def test_a_journal_of_the_first_version_goes_on_with_its_verdicts(tmp_path: Path) -> None:
+    Journal(tmp_path / "v.db", SESSION).close()
+    database = sqlite3.connect(tmp_path / "v.db")
+    database.executescript("ALTER TABLE sessions DROP COLUMN placement; PRAGMA user_version = 1")
+    database.close()
+
+    journal = Journal(tmp_path / "v.db", SESSION)
+    journal.record(verdict("1"))
+    journal.close()
+
+    database = sqlite3.connect(tmp_path / "v.db")
+    found = database.execute("SELECT placement FROM sessions ORDER BY id").fetchall()
+    database.close()
+    assert found == [("",), ("100 %",)]
+    assert rows(tmp_path / "v.db", "session, part") == [(2, "1")]
+
+
 def test_a_journal_of_a_later_version_is_not_written_to(tmp_path: Path) -> None:
     Journal(tmp_path / "v.db", SESSION).close()
     database = sqlite3.connect(tmp_path / "v.db")
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
 
-    with pytest.raises(OutputError, match="journal of version 2; this edgecls writes version 1"):
+    with pytest.raises(OutputError, match="journal of version 3; this edgecls writes version 2"):
         Journal(tmp_path / "v.db", SESSION)
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from edgecls.bundle import Bundle
-from edgecls_runtime.fitting import first_fitting, misfit
+from edgecls_runtime.fitting import fitting, misfit
 from edgecls_runtime.protocols import Provider
 
 
@@ -71,10 +71,9 @@ def fitting_variants(
     """
     if wanted != "auto":
         return [bundle.variant(wanted).name], {}
-    first_fitting(bundle, provider)
+    fit = [variant.name for variant in fitting(bundle, provider)]
     found = {variant.name: misfit(variant, provider) for variant in bundle.variants}
-    fitting = [name for name, reason in found.items() if not reason]
-    return fitting, {name: reason for name, reason in found.items() if reason}
+    return fit, {name: reason for name, reason in found.items() if reason}
 
 
 def percent(share: float | None) -> str:

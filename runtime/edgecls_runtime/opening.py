@@ -1,0 +1,103 @@
+"""A bundle opened on the first provider and variant that is here, answers rightly, runs there.
+
+Nothing is believed: a provider may be listed and not built, a variant may be right on another
+processor and wrong on this one, and an accelerator may take one node and leave the rest. Each is
+tried, and why it was passed over is said.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecls import plugins
+from edgecls.bundle import Bundle
+from edgecls.errors import ProviderError, ProviderMissing
+from edgecls_runtime import golden, placement
+from edgecls_runtime.classifier import Classifier
+from edgecls_runtime.fitting import fitting
+from edgecls_runtime.placement import Limits
+from edgecls_runtime.protocols import Provider
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Where a bundle may run.
+
+    Attributes:
+        providers: Tables of a station file, ``kind`` and its settings; tried in order.
+        variant: The only one to run; ``auto`` tries each that was made for the provider and this
+            machine, in the bundle's order.
+        limits: What a placement must hold.
+        base: What relative paths in the tables are relative to.
+
+    """
+
+    providers: tuple[Mapping[str, object], ...] = ({"kind": "auto"},)
+    variant: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+    base: Path = field(default_factory=Path)
+
+
+def say_on_stderr(line: str) -> None:
+    """Tell a person, or a log file."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def open_classifier(bundle: Bundle, allowed: Allowed, say: Say = say_on_stderr) -> Classifier:
+    """Load a bundle where it answers rightly.
+
+    Args:
+        bundle: Opened.
+        allowed: Where it may run.
+        say: Told why something was passed over, and what is tried next.
+
+    Raises:
+        ProviderError: Nothing that is allowed works here; with every reason.
+        BundleError: The bundle contradicts itself.
+        ConfigError: A provider's table is wrong, or there is no such variant.
+
+    """
+    faults: list[str] = []
+    for table in map(_concrete, allowed.providers):
+        provider = plugins.open_table("edgecls_runtime.providers", table, "providers", allowed.base)
+        try:
+            for variant in _variants(bundle, allowed.variant, provider):
+                if faults:
+                    say(f"{faults[-1]}; trying {variant} on {table['kind']}")
+                try:
+                    return _proven(bundle, provider, variant, allowed.limits, say)
+                except ProviderMissing:
+                    raise
+                except ProviderError as error:
+                    faults.append(str(error))
+        except ProviderError as error:  # whatever the variant
+            faults.append(str(error))
+    raise ProviderError("; ".join(dict.fromkeys(faults)))
+
+
+def _variants(bundle: Bundle, wanted: str, provider: Provider) -> Iterator[str]:
+    if wanted != "auto":
+        yield bundle.variant(wanted).name
+        return
+    yield from (variant.name for variant in fitting(bundle, provider))
+
+
+def _proven(
+    bundle: Bundle, provider: Provider, variant: str, limits: Limits, say: Say
+) -> Classifier:
+    classifier = Classifier(bundle, provider, variant)
+    try:
+        placement.require(classifier.placement, limits, say)
+        golden.require(classifier)
+    except BaseException:
+        classifier.close()
+        raise
+    return classifier
+
+
+def _concrete(table: Mapping[str, object]) -> Mapping[str, object]:
+    return {"kind": "cpu"} if table.get("kind") == "auto" else table
