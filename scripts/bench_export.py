@@ -7,7 +7,9 @@ checkpoints/<name>.pth of EfficientNet-Lite0. ImageNet photos are divided; of th
 calibrates and chooses, val measures. vit and mobilenetv3 are trained on strawberry-leaf first and
 given loud channels (scripts/train_loud.py). "Plain" is quantize_static with its defaults but u8
 activations and one weight scale per channel, on the same images, in exact arithmetic and by this
-processor's kernels. Memory and time are those of the whole ``edgecls export``.
+processor's kernels. Speed is this processor's on one thread: the median over interleaved rounds of
+the other's processor time divided by ours, with the lowest and highest round. Memory and time are
+those of the whole ``edgecls export``.
 """
 
 import argparse
@@ -33,10 +35,14 @@ from edgecls_exporters.demo.training import ARCHITECTURE, imagenet
 from edgecls_exporters.splits import Split, Wanted, split
 from edgecls_runtime.images import find_labelled, read_image
 from edgecls_runtime.preprocessing import prepare
+from interleaved import faster, one_thread, seconds
 
 CALIBRATION_IMAGES = {"strawberry-leaf": 512}
 LOUD = {"vit": "vit_tiny_patch16_224", "mobilenetv3": "mobilenetv3_small_100"}
 CASES = ("imagenet", "magnetic-tile", "strawberry-leaf", *LOUD)
+# Ours for x86-64, against which plain u8s8 stands.
+VARIANT = "int8-x86-avx2"
+ROUNDS = 31
 Images = NDArray[np.uint8]
 
 
@@ -145,6 +151,22 @@ def _session(model: Path, *, fast: bool) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def speed(found: Case, target: Path) -> dict[str, object]:
+    """Return how fast our variant for this processor is, if it shipped; after ``plain``."""
+    bundle = Bundle.open(target)
+    ours = [variant for variant in bundle.variants if variant.name == VARIANT]
+    if not ours:
+        return {}
+    (first, *_) = found.split().measure
+    files = {"fp32": target / "model.fp32.onnx", "plain": target.parent / "plain.onnx"}
+    files["ours"] = target / ours[0].file
+    runners = {name: one_thread(file) for name, file in files.items()}
+    image = prepare(read_image(first.path), bundle.preprocessing)
+    taken = seconds(runners, image, ROUNDS)
+    against = (f"{faster(taken[name], taken['ours'])} of {name}" for name in ("plain", "fp32"))
+    return {f"{VARIANT}: speed": ", ".join(against)}
+
+
 def _figures(accuracy: float, agreement: float) -> str:
     return f"{100 * accuracy:.2f} %, {100 * agreement:.2f} %"
 
@@ -172,6 +194,7 @@ def measured(name: str, shared: Path) -> dict[str, object]:
             figures[f"{row['name']}: top-1, agreement"] = (
                 f"{said}; {share:.1f} % of fp32's size{escapes}{shipped}"
             )
+        figures |= speed(found, folder / "bench.bundle")
         figures["whole export, s"] = round(seconds)
         figures["peak memory, MB (under 2500)"] = round(megabytes)
         return figures

@@ -8,14 +8,12 @@ ranges for ours alone, the rest measure. "Exact" is exact
 arithmetic; "pairs" is the kernel that adds pairs of products in 16 bits, by the bit-exact model of
 it, on the first --emulated of the measured photos (half a second a photo and scheme; on a busy
 machine with OPENBLAS_NUM_THREADS=1). Speed is that of this processor, one thread: the median over
-interleaved rounds of fp32's time divided by the scheme's.
+interleaved rounds of fp32's processor time divided by the scheme's.
 """
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +37,7 @@ from edgecls_exporters.saturation_check import Check, check
 from edgecls_exporters.splits import Wanted, split
 from edgecls_runtime.images import Labelled, find_labelled, read_image
 from edgecls_runtime.preprocessing import prepare
+from interleaved import faster, one_thread, seconds
 
 U8, S8 = QuantType.QUInt8, QuantType.QInt8
 SCHEMES: dict[str, dict[str, Any]] = {
@@ -84,15 +83,6 @@ def quantized(fp32: Path, folder: Path, images: NDArray[np.uint8]) -> dict[str, 
     return files
 
 
-def session(file: Path, *, precise: bool) -> ort.InferenceSession:
-    """Load a file on one thread; ``precise`` asks onnxruntime for its kernel that is exact."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.x64quantprecision", str(int(precise)))
-    return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-
-
 def answers(runner: ort.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the answer to each image."""
     found = [runner.run(None, {"image": image[np.newaxis]})[0].argmax() for image in images]
@@ -110,27 +100,6 @@ def emulated(file: Path, folder: Path, images: NDArray[np.uint8]) -> tuple[Check
     inputs: Iterator[dict[str, NDArray[Any]]] = ({"image": image[np.newaxis]} for image in images)
     found = check(fused(file, folder), inputs, answer)
     return found, np.array(said[1::2])  # of each image first the exact answer, then the kernel's
-
-
-def speeds(
-    runners: dict[str, ort.InferenceSession], image: NDArray[np.uint8], rounds: int
-) -> dict[str, str]:
-    """Return how many times faster than fp32 each is here: median, lowest and highest round."""
-    feeds = {"image": image[np.newaxis]}
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    for _ in range(rounds + 1):  # the first warms up
-        for name, runner in runners.items():
-            spent = []
-            for _ in range(8):
-                started = time.perf_counter()
-                runner.run(None, feeds)
-                spent.append(time.perf_counter() - started)
-            times[name].append(statistics.median(spent))
-    ratios = {
-        name: [f / t for f, t in zip(times["fp32"][1:], taken[1:], strict=True)]
-        for name, taken in times.items()
-    }
-    return {n: f"{statistics.median(r):.2f} ({min(r):.2f}-{max(r):.2f})" for n, r in ratios.items()}
 
 
 def bundle_of(folder: Path, photos: Path, labels: Path) -> Bundle:
@@ -154,16 +123,17 @@ def measured(folder: Path, arguments: argparse.Namespace) -> dict[str, dict[str,
     images = prepared(parts.measure, bundle.preprocessing)
     truth = np.array([bundle.labels.index(str(item.label)) for item in parts.measure])
     # On a processor that saturates, exact answers come from onnxruntime's slow but exact kernel.
-    exactly = {name: session(file, precise=saturates()) for name, file in files.items()}
-    wanted = answers(session(fp32, precise=False), images)
+    exactly = {name: one_thread(file, precise=saturates()) for name, file in files.items()}
+    wanted = answers(one_thread(fp32), images)
     few = slice(0, arguments.emulated)
-    runners = {name: session(file, precise=False) for name, file in files.items()}
+    runners = {name: one_thread(file) for name, file in files.items()}
     runners = {
-        "fp32": session(fp32, precise=False),
+        "fp32": one_thread(fp32),
         **runners,
-        PRECISE: session(files["u8s8 per channel"], precise=True),
+        PRECISE: one_thread(files["u8s8 per channel"], precise=True),
     }
-    ratio = speeds(runners, images[0], arguments.rounds)
+    taken = seconds(runners, images[0], arguments.rounds)
+    ratio = {name: faster(taken["fp32"], own) for name, own in taken.items()}
     rows: dict[str, dict[str, object]] = {
         "fp32": {"exact": _row(wanted, wanted, truth), "speed": ratio["fp32"]}
     }
