@@ -18,7 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,43 +38,11 @@ from edgecls_exporters.graph import export_graph, to_scores
 from edgecls_exporters.original import Original, first_line
 from edgecls_exporters.quantization import Plan, calibrate, quantize
 from edgecls_runtime.preprocessing import prepare
+from families_page import LABELS, LARGEST_PX, PAGE, Result, line, page, read
 
-LARGEST_PX = 288
-LABELS = 10
 SECONDS = 900
-PAGE = Path(__file__).parent.parent / "docs" / "families.md"
 # Seeds of the made-up photos: the measured ones are not those of calibration.
 CALIBRATE, MEASURE = (1, 2), (3, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One line of the table.
-
-    Attributes:
-        family: Module of timm.
-        member: Name of the model; empty where the family has none that fits.
-        parameters: Number of them, millions.
-        size: Side of the image, px.
-        export: ``ok``, or why there is no graph.
-        difference: Largest difference of a score, 0..1, between PyTorch and the fp32 graph.
-        int8: ``ok``, why there is no int8 graph, or empty when it was not asked for.
-        agreement: Share of made-up photos with the same first label in int8 and fp32.
-        cosine: Between the log scores of int8 and fp32, each photo's mean taken out.
-        seconds: What it took.
-
-    """
-
-    family: str
-    member: str = ""
-    parameters: float = 0.0
-    size: int = 0
-    export: str = ""
-    difference: float | None = None
-    int8: str = ""
-    agreement: float | None = None
-    cosine: float | None = None
-    seconds: float = 0.0
 
 
 def members(family: str) -> list[tuple[float, int, str]]:
@@ -235,56 +203,6 @@ def child(family: str, *, int8: bool) -> Result:
         return Result(family, export=f"exit code {done.returncode}: {last}", seconds=took)
 
 
-def page(results: list[Result]) -> str:
-    """Return docs/families.md."""
-    exported = sum(result.export == "ok" for result in results)
-    quantized_too = sum(result.int8 == "ok" for result in results)
-    count = (
-        f"{len(timm.list_modules())} families {len(results)} were tried, {exported} export to fp32"
-    )
-    if any(result.int8 for result in results):
-        count += f", {quantized_too} to int8"
-    torch_version = torch.__version__.partition("+")[0]
-    text = f"""# Every timm family, exported
-
-Made by `python scripts/families.py --write` with timm {timm.__version__}, torch {torch_version},
-onnxruntime {ort.__version__}: of {count}.
-
-One member each: the one with the fewest parameters whose image is at most {LARGEST_PX} px (or the
-smallest image there is), with random weights and {LABELS} labels, on 16 made-up photos.
-*difference*: largest of any score between PyTorch and the fp32 graph. *agreement* and *cosine*:
-int8 against fp32, calibrated on 16 other photos. Random weights say what graph and kernels do, not
-what accuracy a trained model keeps: the proof of an export does.
-
-| family | member | M params | px | fp32 | difference | int8 | agreement | cosine |
-|---|---|--:|--:|---|--:|---|--:|--:|
-"""
-    lines = [_line(result) for result in sorted(results, key=lambda result: result.family)]
-    measured = {result.family for result in results}
-    missing = [family for family in timm.list_modules() if family not in measured]
-    rest = f"\nNot tried yet: {', '.join(missing)}.\n" if missing else ""
-    return text + "\n".join(lines) + "\n" + rest
-
-
-def _line(result: Result) -> str:
-    difference = "" if result.difference is None else f"{result.difference:.0e}"
-    agreement = "" if result.agreement is None else f"{100 * result.agreement:.0f} %"
-    near = "" if result.cosine is None else f"{result.cosine:.3f}"
-    texts = [result.export.replace("|", "/"), difference, result.int8.replace("|", "/")]
-    return (
-        f"| {result.family} | {result.member} | {result.parameters:.1f} | {result.size} | "
-        f"{texts[0]} | {texts[1]} | {texts[2]} | {agreement} | {near} |"
-    )
-
-
-def read(file: Path) -> dict[str, Result]:
-    """Return the results of a file by their family; the last of each counts."""
-    if not file.is_file():
-        return {}
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return {result.family: result for result in (Result(**json.loads(line)) for line in lines)}
-
-
 def main() -> int:
     """Measure what is wanted and missing; return 1 where a family failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -306,7 +224,7 @@ def main() -> int:
         result = results[family] = child(family, int8=not arguments.fp32)
         with arguments.results.open("a", encoding="utf-8") as opened:
             opened.write(json.dumps(asdict(result)) + "\n")
-        print(_line(result), f"{result.seconds:.0f} s", flush=True)
+        print(line(result), f"{result.seconds:.0f} s", flush=True)
     if arguments.write:
         PAGE.write_text(page(list(results.values())), encoding="utf-8")
     return int(any(result.export != "ok" for result in results.values()))
