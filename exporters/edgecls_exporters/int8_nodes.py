@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, helper
+from onnx import NodeProto
 
+from edgecls_exporters.layers import attributes, pads
 from edgecls_exporters.pair_kernel import (
     Integers,
     Saturation,
@@ -120,11 +121,6 @@ def worst_reach(node: NodeProto, weights: NDArray[np.int8]) -> int:
     return max(reach(matrix) for matrix in weights.reshape(-1, *weights.shape[-2:]))
 
 
-def attributes(node: NodeProto) -> dict[str, Any]:
-    """Return a node's attributes by name."""
-    return {found.name: helper.get_attribute_value(found) for found in node.attribute}
-
-
 def _convolve(given: dict[str, Any], values: list[Any], saturating: bool) -> tuple[Sums, Finish]:
     images, x_scale, x_zero, weights, w_scale, w_zero, y_scale, y_zero, bias = values
     last = bool(given.get("channels_last", 0))
@@ -161,16 +157,7 @@ def _window(given: dict[str, Any], kernel: tuple[int, ...], image: tuple[int, ..
     axes = len(kernel)
     strides = tuple(given.get("strides", [1] * axes))
     dilations = tuple(given.get("dilations", [1] * axes))
-    pads = tuple(given.get("pads", [0] * 2 * axes))
-    automatic = given.get("auto_pad", b"NOTSET").decode()
-    if automatic.startswith("SAME"):
-        wanted = [
-            max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
-            for size, k, s, d in zip(image, kernel, strides, dilations, strict=True)
-        ]
-        less, more = [w // 2 for w in wanted], [w - w // 2 for w in wanted]
-        pads = (*less, *more) if automatic == "SAME_UPPER" else (*more, *less)
-    return Window(tuple(kernel), strides, pads, dilations)
+    return Window(tuple(kernel), strides, pads(given, kernel, image), dilations)
 
 
 def _joined(parts: list[Sums]) -> Sums:

@@ -1,10 +1,11 @@
 """The layers of a quantized model (QDQ form) whose integers our passes read and rewrite."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
 """Operators with weights: what nearly all of a network's time and size go into."""
@@ -142,6 +143,34 @@ def store(tensor: TensorProto, values: NDArray[np.generic]) -> None:
     tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
 
 
+def pads(given: dict[str, Any], kernel: tuple[int, ...], image: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how a convolution pads an image: before each spatial axis, then behind each.
+
+    Args:
+        given: Its attributes, with ``pads``, or with ``auto_pad``, as exporters other than
+            PyTorch's write it.
+        kernel: Lengths of the kernel's spatial axes.
+        image: Likewise, px.
+
+    """
+    automatic = given.get("auto_pad", b"NOTSET").decode()
+    if not automatic.startswith("SAME"):
+        return tuple(given.get("pads", [0] * 2 * len(kernel)))
+    ones = [1] * len(kernel)
+    strides, dilations = given.get("strides", ones), given.get("dilations", ones)
+    wanted = [
+        max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
+        for size, k, s, d in zip(image, kernel, strides, dilations, strict=True)
+    ]
+    less, more = [w // 2 for w in wanted], [w - w // 2 for w in wanted]
+    return (*less, *more) if automatic == "SAME_UPPER" else (*more, *less)
+
+
 def attribute(node: NodeProto, name: str, default: int) -> int:
     """Return an integer attribute of a node."""
     return next((a.i for a in node.attribute if a.name == name), default)
+
+
+def attributes(node: NodeProto) -> dict[str, Any]:
+    """Return all attributes of a node by name."""
+    return {found.name: helper.get_attribute_value(found) for found in node.attribute}

@@ -22,7 +22,16 @@ from onnx import ModelProto, NodeProto, numpy_helper
 
 from edgecls.errors import ExportError
 from edgecls_exporters import saturation
-from edgecls_exporters.layers import Layer, attribute, folded, quantized_layers, store, unfolded
+from edgecls_exporters.layers import (
+    Layer,
+    attribute,
+    attributes,
+    folded,
+    pads,
+    quantized_layers,
+    store,
+    unfolded,
+)
 from edgecls_exporters.probe import Probe
 from edgecls_exporters.ranges import Batches
 
@@ -138,10 +147,10 @@ def _patches(
 ) -> NDArray[np.float32]:
     """Return what a convolution covers at some places of an image: (places, channels, *kernel)."""
     spatial = len(shape) - 2
-    listed = {a.name: list(a.ints) for a in node.attribute if a.ints}
-    strides, dilations = (listed.get(key, [1] * spatial) for key in ("strides", "dilations"))
-    pads = listed.get("pads", [0] * 2 * spatial)
-    padded = np.pad(image, [(0, 0), *zip(pads[:spatial], pads[spatial:], strict=True)])
+    given = attributes(node)
+    strides, dilations = (given.get(key, [1] * spatial) for key in ("strides", "dilations"))
+    around = pads(given, shape[2:], image.shape[1:])
+    padded = np.pad(image, [(0, 0), *zip(around[:spatial], around[spatial:], strict=True)])
     spans = [(k - 1) * d + 1 for k, d in zip(shape[2:], dilations, strict=True)]
     axes = tuple(range(1, spatial + 1))
     windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=axes)

@@ -296,6 +296,36 @@ def test_a_covariance_is_numpy_s_of_what_the_convolution_sees(
         assert np.allclose(covariance, np.cov(rows.T, bias=True), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"auto_pad": "SAME_UPPER"},
+        {"auto_pad": "SAME_LOWER"},
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+        {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
+        {"auto_pad": "SAME_UPPER", "strides": [3, 2], "group": 2},
+        {"auto_pad": "VALID", "strides": [2, 1]},
+        {"auto_pad": "NOTSET", "pads": [1, 0, 0, 1]},
+    ],
+    ids=str,
+)
+def test_a_convolution_that_pads_by_itself_is_seen_as_onnxruntime_computes_it(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding, "PLACES", SIDE * SIDE)  # look everywhere
+    graph, images = convolution(6, **given), pictures(3)
+
+    found = covariances(graph, batches_of(images), 0)["conv"]
+
+    probe = Probe(graph, ["conv"])
+    outputs = np.concatenate([probe(image[None])["conv"] for image in images])
+    variances = np.moveaxis(np.asarray(outputs, np.float64), 1, 0).reshape(outputs.shape[1], -1)
+    kernel = constants_of(graph)["v"].astype(np.float64)
+    flat = kernel.reshape(len(found), len(kernel) // len(found), -1)
+    expected = np.einsum("gok,gkl,gol->go", flat, found, flat).ravel()
+    assert np.allclose(variances.var(axis=1), expected, rtol=1e-3)
+
+
 def test_a_covariance_of_tokens_and_of_a_head_is_numpy_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounding, "PLACES", SIDE * SIDE)
     graph, images = tokens(), pictures(6)
