@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from edgecls_exporters.probe import quiet_session
 from edgecls_exporters.views import View
-
-QUIET = 4
 
 
 def float_scores(
@@ -35,12 +33,8 @@ def float_scores(
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
     # Types that were inferred for the integers are wrong now; onnxruntime infers them anew.
     del model.graph.value_info[:]
-    options = ort.SessionOptions()
-    options.log_severity_level = QUIET
     try:
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = quiet_session(model)
     except Exception:  # noqa: BLE001 - onnxruntime's own classes derive from Exception alone
         return None
     name = session.get_inputs()[0].name

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from edgecls.errors import ExportError
 from edgecls_exporters.face import BATCH
+from edgecls_exporters.probe import quiet_session
 from edgecls_exporters.simplification import simplified
 
 # Images that a graph must answer at once as it answers them alone.
@@ -61,12 +62,7 @@ class Foreign:
 
 def runner(graph: ModelProto) -> ort.InferenceSession:
     """Open a session without the optimisations that a reference could do without."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    return ort.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return quiet_session(graph, "basic")
 
 
 def answering(graph: ModelProto, layout: Layout, *, alone: bool) -> Callable[[Tensor], Tensor]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from edgecls.errors import ConfigError
+from edgecls_exporters.probe import quiet_options
 
 Array = NDArray[Any]
 # Computes a node from its inputs (None for an optional one that is not there), or leaves it: None.
@@ -35,9 +36,7 @@ def fused(file: Path, folder: Path) -> ModelProto:
         ConfigError: Not a model that onnxruntime runs.
 
     """
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options = quiet_options("extended")
     options.optimized_model_filepath = str(folder / "fused.onnx")
     # What x86 does by itself, asked for so that ARM shows the same graph: s8 becomes u8.
     options.add_session_config_entry("session.qdqisint8allowed", "0")
@@ -70,8 +69,7 @@ class Network:
         self.outputs = [output.name for output in model.graph.output]
         self.nodes = list(model.graph.node)
         self._sessions: dict[int, ort.InferenceSession] = {}
-        self._options = ort.SessionOptions()
-        self._options.log_severity_level = 4
+        self._options = quiet_options()
         self._options.intra_op_num_threads = 1  # or every node brings threads of its own
         for node in self.nodes:
             if any(a.type in (a.GRAPH, a.GRAPHS) for a in node.attribute):

@@ -5,6 +5,7 @@ batch at a time: memory does not grow with the number of images.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -12,9 +13,17 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from edgecls_exporters.graph import INPUT
+from edgecls_exporters.face import INPUT
 
 FLOAT = TensorProto.FLOAT
+FATAL = 4
+LEVELS = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+Level = Literal["none", "basic", "extended", "all"]
 
 
 class Probe:
@@ -45,7 +54,7 @@ class Probe:
             if name not in present:
                 copy.graph.output.append(helper.make_tensor_value_info(name, dtype, None))
         self.names = list(names)
-        self._session = quiet_session(copy, exact=exact)
+        self._session = quiet_session(copy, "none" if exact else "all")
 
     def __call__(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
         """Return the tensors for a batch: uint8 (n, height, width, 3)."""
@@ -53,15 +62,25 @@ class Probe:
         return dict(zip(self.names, found, strict=True))
 
 
-def quiet_session(model: ModelProto, *, exact: bool = False) -> ort.InferenceSession:
-    """Open a graph on the CPU, without onnxruntime's own log lines."""
+def quiet_options(level: Level = "all") -> ort.SessionOptions:
+    """Return options of a session without onnxruntime's own log lines.
+
+    Args:
+        level: Optimisations of the graph. With ``none`` integers are computed in float, and no
+            kernel that could saturate takes part.
+
+    """
     options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if exact:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = LEVELS[level]
+    return options
+
+
+def quiet_session(model: ModelProto, level: Level = "all") -> ort.InferenceSession:
+    """Open a graph on the CPU, with ``quiet_options``."""
     return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        model.SerializeToString(), quiet_options(level), providers=["CPUExecutionProvider"]
     )
 
 

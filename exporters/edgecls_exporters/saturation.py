@@ -18,12 +18,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgecls_exporters.graph import INPUT
 from edgecls_exporters.layers import Layer, across, quantized_layers, store
+from edgecls_exporters.probe import quiet_session
 
 LIMIT = 32767
 # Activations on new images may exceed those seen in calibration by this much before a pair can
@@ -69,13 +69,7 @@ def largest_activations(
     names = sorted(layers)
     for name in names:
         _add_largest(probe, layers[name])
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    # Unoptimised, the integers are computed in float: no kernel that could saturate takes part.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = quiet_session(probe, "none")
     found: dict[str, NDArray[np.uint8]] = {}
     for batch in batches:
         largest = session.run([f"{name}_largest" for name in names], {INPUT: batch})

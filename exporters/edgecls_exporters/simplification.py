@@ -7,6 +7,8 @@ import onnx
 import onnxruntime as ort
 from onnx import ModelProto
 
+from edgecls_exporters.probe import quiet_options
+
 
 def simplified(model: ModelProto) -> ModelProto:
     """Fold constants and batch norms, and give every node a name of its own.
@@ -15,9 +17,7 @@ def simplified(model: ModelProto) -> ModelProto:
         Exception: onnxruntime refuses the graph; its classes derive from Exception alone.
 
     """
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options = quiet_options("basic")
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "model.onnx", Path(folder) / "basic.onnx"
         onnx.save(model, source)
