@@ -65,7 +65,7 @@ def export(job: Job) -> Report:
     step("fp32: exporting the graph")
     graph = export_graph(inputs.original, job.task)
     inputs, rungs = _resampled(job, inputs, graph)
-    made, failed = make(_material(job, inputs, graph), job.wanted)
+    made, failed = make(_material(job, inputs, graph), job.wanted, asked=job.asked)
     made.insert(0, Made(FP32, None, graph))
     with bundle.writing(job.target, force=job.force) as folder:
         for one in made:

@@ -6,23 +6,22 @@ The face stays: uint8 in, float32 scores out. What half precision cannot hold st
 - **means over an image**, whose sum passes 65504 long before their result does;
 - **weights and activations beyond 65504 / 2**, the latter as seen on images. onnxruntime's CPU
   computes half-precision operators in float32 without rounding between them, so an overflow
-  does not show there: it must be found before (``largest_values``, ``rounded``).
+  does not show there: it must be found before (``ranges.extremes``, ``rounded``).
 
 The rewriting is onnxruntime's own (``transformers.float16``), which also casts between the parts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnxruntime as ort
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from edgecls.errors import ExportError
-from edgecls_exporters.graph import INPUT, OUTPUT
+from edgecls_exporters.face import OUTPUT
+from edgecls_exporters.ranges import Range
 
 # Half of what half precision can hold: other images may reach further than those that were seen.
 LIMIT = float(np.finfo(np.float16).max) / 2
@@ -34,19 +33,19 @@ SUMS = ("GlobalAveragePool", "ReduceMean", "ReduceSum", "ReduceL2", "ReduceSumSq
 HALF_ALREADY = ("Min", "Max")
 
 
-def to_half(model: ModelProto, largest: Mapping[str, float] | None = None) -> ModelProto:
+def to_half(model: ModelProto, seen: Mapping[str, Range]) -> ModelProto:
     """Return a graph of ``graph.export_graph`` with half-precision weights and activations.
 
     Args:
         model: float32; stays as it is.
-        largest: Largest absolute value of each tensor by its name, as ``largest_values`` found it
-            on images. A tensor that is not in it is trusted to be small.
+        seen: Smallest and largest value of each tensor by its name, as ``ranges.extremes`` found
+            them on images. A tensor that is not in it is trusted to be small.
 
     Raises:
         ExportError: So much has to stay float32 that the file is no half of the other.
 
     """
-    kept = float_nodes(model, largest or {})
+    kept = float_nodes(model, seen)
     copy = ModelProto()
     copy.CopyFrom(model)
     half: ModelProto = convert_float_to_float16(
@@ -68,9 +67,10 @@ def to_half(model: ModelProto, largest: Mapping[str, float] | None = None) -> Mo
     return half
 
 
-def float_nodes(model: ModelProto, largest: Mapping[str, float]) -> set[str]:
-    """Return the names of the operators that half precision would spoil."""
-    loud = {name for name, value in largest.items() if not value <= LIMIT}  # NaN is loud as well
+def float_nodes(model: ModelProto, seen: Mapping[str, Range]) -> set[str]:
+    """Return the names of the operators that half precision would spoil; ``seen`` as above."""
+    # Put so that NaN is loud as well.
+    loud = {name for name, (low, high) in seen.items() if not -LIMIT <= low <= high <= LIMIT}
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
             values = numpy_helper.to_array(tensor)
@@ -131,37 +131,6 @@ def _heads(model: ModelProto) -> set[str]:
     return heads
 
 
-def largest_values(model: ModelProto, batches: Iterable[NDArray[np.uint8]]) -> dict[str, float]:
-    """Return the largest absolute value of every float tensor between two operators, by its name.
-
-    Args:
-        model: float32; stays as it is.
-        batches: uint8, shape (n, height, width, 3) each; one at a time is held in memory.
-
-    """
-    watched = sorted(_between(model, TensorProto.FLOAT))
-    probe = ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    for name in watched:
-        probe.graph.node.append(helper.make_node("Abs", [name], [f"{name}/abs"]))
-        probe.graph.node.append(
-            helper.make_node("ReduceMax", [f"{name}/abs"], [f"{name}/max"], keepdims=0)
-        )
-        probe.graph.output.append(
-            helper.make_tensor_value_info(f"{name}/max", TensorProto.FLOAT, [])
-        )
-    session = ort.InferenceSession(
-        probe.SerializeToString(), _quiet(), providers=["CPUExecutionProvider"]
-    )
-    largest = dict.fromkeys(watched, 0.0)
-    for batch in batches:
-        found = session.run(None, {INPUT: batch})
-        for name, value in zip(watched, found, strict=True):
-            largest[name] = max(largest[name], float(value))
-    return largest
-
-
 def rounded(half: ModelProto) -> ModelProto:
     """Return a model that rounds to half precision after every operator, for measuring on a CPU.
 
@@ -192,9 +161,3 @@ def _between(model: ModelProto, kind: int) -> set[str]:
         for info in typed.graph.value_info
         if info.type.tensor_type.elem_type == kind and info.name in made
     }
-
-
-def _quiet() -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    return options

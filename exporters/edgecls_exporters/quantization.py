@@ -77,8 +77,7 @@ def calibrate(graph: ModelProto, batches: Batches, seed: int) -> Calibration:
         seed: Decides which places of an image are looked at.
 
     """
-    exact = exact_pixels(graph)
-    even, _ = equalised(exact, channel_peaks(exact, batches))
+    even = evened(graph, batches)
     return Calibration(
         even,
         ranges.histograms(even, batches),
@@ -86,6 +85,12 @@ def calibrate(graph: ModelProto, batches: Batches, seed: int) -> Calibration:
         rounding.covariances(even, batches, seed),
         batches,
     )
+
+
+def evened(graph: ModelProto, batches: Batches) -> ModelProto:
+    """Return the graph with its pixels made exact and its loud channels quietened."""
+    exact = exact_pixels(graph)
+    return equalised(exact, channel_peaks(exact, batches))[0]
 
 
 def exact_pixels(graph: ModelProto) -> ModelProto:

@@ -50,6 +50,23 @@ class Histogram:
         return np.asarray((edges[:-1] + edges[1:]) / 2)
 
 
+def extremes(model: ModelProto, batches: Batches) -> dict[str, Range]:
+    """Return the smallest and largest value of every float tensor of a graph, 0 between them.
+
+    Args:
+        model: float32, of ``graph.export_graph``.
+        batches: As for ``histograms``. Called once.
+
+    """
+    probe = Probe(model, float_tensors(model))
+    found: dict[str, Range] = {}
+    for batch in batches("calibrating: ranges"):
+        for name, values in probe(batch).items():
+            low, high = found.get(name, (0.0, 0.0))
+            found[name] = min(low, float(values.min())), max(high, float(values.max()))
+    return found
+
+
 def histograms(model: ModelProto, batches: Batches) -> dict[str, Histogram]:
     """Count the values of every float tensor of a graph.
 
@@ -59,18 +76,13 @@ def histograms(model: ModelProto, batches: Batches) -> dict[str, Histogram]:
             uint8 (n, height, width, 3). Called twice.
 
     """
-    probe = Probe(model, float_tensors(model))
-    lows: dict[str, float] = {}
-    highs: dict[str, float] = {}
-    for batch in batches("calibrating: ranges"):
-        for name, values in probe(batch).items():
-            lows[name] = min(lows.get(name, 0.0), float(values.min()))
-            highs[name] = max(highs.get(name, 0.0), float(values.max()))
-    counts = {name: np.zeros(BINS, np.int64) for name in lows}
+    ends = extremes(model, batches)
+    counts = {name: np.zeros(BINS, np.int64) for name in ends}
+    probe = Probe(model, list(ends))
     for batch in batches("calibrating: histograms"):
         for name, values in probe(batch).items():
-            counts[name] += _counted(values, lows[name], highs[name])
-    return {name: Histogram(lows[name], highs[name], counts[name]) for name in lows}
+            counts[name] += _counted(values, *ends[name])
+    return {name: Histogram(*ends[name], counts[name]) for name in ends}
 
 
 def _counted(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.int64]:

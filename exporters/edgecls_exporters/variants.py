@@ -1,6 +1,6 @@
 """One float graph -> a variant for each family of kernels that was asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,8 @@ from edgecls_exporters.budget import Budget
 from edgecls_exporters.half import to_half
 from edgecls_exporters.original import first_line
 from edgecls_exporters.probe import quiet_session
-from edgecls_exporters.quantization import Calibration, calibrate
-from edgecls_exporters.ranges import Batches
+from edgecls_exporters.quantization import Calibration, calibrate, evened
+from edgecls_exporters.ranges import Batches, Range, extremes
 from edgecls_exporters.repair import Choosing, guarded
 from edgecls_exporters.report import Quantization
 from edgecls_exporters.splits import Split
@@ -72,12 +72,15 @@ class Material:
     seed: int
 
 
-def make(material: Material, wanted: tuple[str, ...]) -> tuple[list[Made], dict[str, str]]:
+def make(
+    material: Material, wanted: tuple[str, ...], *, asked: bool = True
+) -> tuple[list[Made], dict[str, str]]:
     """Make a variant for each target.
 
     Args:
         material: What they are made from.
         wanted: Names of targets.
+        asked: Whether the user named them; else what none of them can do without is told once.
 
     Returns:
         The variants, and by its name why one could not be made.
@@ -86,32 +89,51 @@ def make(material: Material, wanted: tuple[str, ...]) -> tuple[list[Made], dict[
     chosen = [targets.find(name) for name in wanted]
     chosen = [target for target in chosen if target.precision is not Precision.FP32]
     names = {target.name: f"{target.precision}-{target.name}" for target in chosen}
-    fault = _too_few(material)
-    if fault or not chosen:
-        return [], {names[target.name]: fault for target in chosen}
+    told = names.values() if asked else [str(target.precision) for target in chosen]
+    if not chosen:
+        return [], {}
+    if fault := _too_few(material):
+        return [], dict.fromkeys(told, fault)
     try:
-        facts = calibrate(material.graph, _batches(material), material.seed)
+        maker = _maker(material, chosen)
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
         # A graph that calibration does not expect still has its fp32 variant.
-        fault = f"calibration fails: {first_line(error)}"
-        return [], {names[target.name]: fault for target in chosen}
-    choosing = _choosing(material)
+        return [], dict.fromkeys(told, f"calibration fails: {first_line(error)}")
     made, failed = [], {}
     for target in chosen:
         name = names[target.name]
         try:
-            made.append(_made(facts, target, choosing, name))
+            made.append(maker(target, name))
         except ExportError as error:
             failed[name] = str(error)
     return made, failed
 
 
-def _made(facts: Calibration, target: Target, choosing: Choosing, name: str) -> Made:
-    if target.precision is Precision.FP16:
-        step(f"{name}: converting")
-        seen = facts.histograms
-        largest = {key: max(-found.low, found.high) for key, found in seen.items()}
-        return Made(name, target, to_half(facts.graph, largest))
+def _maker(material: Material, chosen: list[Target]) -> Callable[[Target, str], Made]:
+    """Look at the images for as much as the targets need; return what makes a variant for one."""
+    batches = _batches(material)
+    if all(target.precision is Precision.FP16 for target in chosen):
+        even = evened(material.graph, batches)
+        seen = extremes(even, batches)
+        return lambda target, name: _half(even, seen, target, name)
+    facts = calibrate(material.graph, batches, material.seed)
+    ends = {name: (found.low, found.high) for name, found in facts.histograms.items()}
+    choosing = _choosing(material)
+
+    def made(target: Target, name: str) -> Made:
+        if target.precision is Precision.FP16:
+            return _half(facts.graph, ends, target, name)
+        return _integer(facts, target, choosing, name)
+
+    return made
+
+
+def _half(graph: ModelProto, seen: dict[str, Range], target: Target, name: str) -> Made:
+    step(f"{name}: converting")
+    return Made(name, target, to_half(graph, seen))
+
+
+def _integer(facts: Calibration, target: Target, choosing: Choosing, name: str) -> Made:
     try:
         model, quantization = guarded(facts, target, choosing, name)
     except ExportError:  # a ValueError too, and it says what is wrong

@@ -175,16 +175,18 @@ def test_photos_of_one_label_prove_nothing_and_are_refused(
     assert not (tmp_path / "disc.bundle").exists()
 
 
-@pytest.mark.parametrize(("asked", "code"), [((), 0), (("--target", "arm"), 1)])
+@pytest.mark.parametrize(
+    ("asked", "name", "code"), [((), "int8", 0), (("--target", "arm"), "int8-arm", 1)]
+)
 def test_too_few_photos_leave_int8_out_and_say_how_many_are_needed(
-    called: Called, few: Path, asked: tuple[str, ...], code: int
+    called: Called, few: Path, asked: tuple[str, ...], name: str, code: int
 ) -> None:
     ended, out, _ = called("--data", few, *asked)
 
     said = " ".join(out.split())
     assert ended == code
     assert re.search(
-        r"left out: int8-arm: measured on 6 images, where one answer is 16.7 points; the budget is "
+        rf"left out: {name}: measured on 6 images, where one answer is 16.7 points; the budget is "
         r"1: give images until 100 are measured, or a larger --max-drop",
         said,
     )

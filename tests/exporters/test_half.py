@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -15,8 +14,11 @@ from edgecls.prediction import Task
 from edgecls_exporters import half
 from edgecls_exporters.checkpoint import open_source
 from edgecls_exporters.graph import export_graph
+from edgecls_exporters.probe import quiet_session
+from edgecls_exporters.ranges import extremes
 from edgecls_exporters.weights import read_weights
 from parts import LOUD, PREPROCESSING, SIZE, Made
+from small_graphs import batches_of
 
 
 def pixels(count: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
@@ -25,11 +27,7 @@ def pixels(count: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
 
 def scores(model: ModelProto, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Compute operator by operator: a fused Identity would not round."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = quiet_session(model, "none")
     return np.concatenate([session.run(None, {"image": image[None]})[0] for image in images])
 
 
@@ -53,7 +51,7 @@ def loud(
 
 
 def test_weights_are_halves_and_the_face_is_unchanged(fp32: ModelProto) -> None:
-    made_half = half.to_half(fp32)
+    made_half = half.to_half(fp32, {})
 
     kinds = {t.data_type for t in made_half.graph.initializer if len(t.dims) > 1}
     assert kinds == {TensorProto.FLOAT16}
@@ -63,7 +61,7 @@ def test_weights_are_halves_and_the_face_is_unchanged(fp32: ModelProto) -> None:
 
 def test_scores_are_those_of_fp32(fp32: ModelProto) -> None:
     images = pixels(8)
-    made_half = half.to_half(fp32, half.largest_values(fp32, [images]))
+    made_half = half.to_half(fp32, extremes(fp32, batches_of(images)))
 
     found = scores(half.rounded(made_half), images)
 
@@ -89,15 +87,15 @@ def test_an_activation_beyond_half_precision_is_found_and_stays_float(loud: Mode
     images = pixels(4)
     exact = scores(loud, images)
 
-    blind = scores(half.rounded(half.to_half(loud)), images)
-    guarded = half.to_half(loud, half.largest_values(loud, [images]))
+    blind = scores(half.rounded(half.to_half(loud, {})), images)
+    guarded = half.to_half(loud, extremes(loud, batches_of(images)))
 
     assert not np.isfinite(blind).all()
     assert np.abs(scores(half.rounded(guarded), images) - exact).max() < 1e-2
 
 
 def test_a_network_that_would_stay_float_is_refused(fp32: ModelProto) -> None:
-    everything = {name: 1e9 for node in fp32.graph.node for name in node.output}
+    everything = {name: (0.0, 1e9) for node in fp32.graph.node for name in node.output}
 
     with pytest.raises(
         ExportError, match=r"fp16: values beyond 32752 keep .* and 100 % of the weights in float32"
@@ -115,7 +113,7 @@ def test_networks_of_timm_answer_as_in_fp32(name: str) -> None:
     fp32 = export_graph(original, Task.MULTICLASS)
     images = pixels(4, (224, 224))
 
-    made_half = half.to_half(fp32, half.largest_values(fp32, [images]))
+    made_half = half.to_half(fp32, extremes(fp32, batches_of(images)))
 
     found = scores(half.rounded(made_half), images)
     assert np.abs(found - scores(fp32, images)).max() < 1e-2

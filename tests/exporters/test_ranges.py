@@ -35,6 +35,24 @@ def graph() -> ModelProto:
     return convolutions()
 
 
+def test_extremes_are_numpy_s_of_the_same_activations_in_one_pass(graph: ModelProto) -> None:
+    images, asked = pictures(6), []
+
+    def batches(text: str) -> Iterator[Images]:
+        asked.append(text)
+        return batches_of(images)(text)
+
+    found = ranges.extremes(graph, batches)
+
+    probe = Probe(graph, float_tensors(graph))
+    runs = [probe(image[None]) for image in images]
+    assert asked == ["calibrating: ranges"]
+    assert set(found) == set(float_tensors(graph))
+    for name, (low, high) in found.items():
+        values = np.concatenate([np.asarray(run[name], np.float64).ravel() for run in runs])
+        assert (low, high) == (min(values.min(), 0.0), max(values.max(), 0.0))
+
+
 def test_a_histogram_is_numpy_s_of_the_same_activations(graph: ModelProto) -> None:
     images = pictures(6)
     probe = Probe(graph, float_tensors(graph))

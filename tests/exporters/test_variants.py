@@ -82,6 +82,35 @@ def test_too_few_images_make_no_variant_and_the_reason_says_how_many_are_needed(
     assert failed == {"int8-x86-avx2": reason, "fp16-webgpu": reason}
 
 
+def test_what_nobody_asked_for_is_told_once_that_it_needs_images(
+    files: list[Labelled], graph: ModelProto
+) -> None:
+    given = material(graph, divided(files, 0, 0, 0), Budget(1.0))
+
+    made, failed = make(given, ("x86-avx2", "arm", "tensorrt"), asked=False)
+
+    assert made == []
+    assert failed == {"int8": "needs images to calibrate and to measure on; give --data DIR"}
+
+
+def test_half_precision_alone_pays_for_no_facts_that_only_integers_need(
+    files: list[Labelled], graph: ModelProto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = material(graph, divided(files, 20, 40, 20), Budget(10.0))
+
+    (alone,), failed = make(given, ("webgpu",))
+
+    told = capsys.readouterr().err
+    (_, beside), _ = make(given, ("x86-avx2", "webgpu"))
+    told_beside = capsys.readouterr().err
+    needless = ("histograms", "means", "covariances", "answering to choose by")
+    assert failed == {}
+    assert "calibrating: ranges" in told
+    assert not any(text in told for text in needless)
+    assert all(text in told_beside for text in needless)
+    assert alone.model == beside.model
+
+
 def test_a_target_that_takes_fp32_makes_nothing_more(
     files: list[Labelled], graph: ModelProto
 ) -> None:
