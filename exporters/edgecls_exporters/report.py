@@ -13,6 +13,8 @@ from edgecls_exporters.ledger import Flip, Row
 
 HEAD = ("variant", "top-1", "95 % interval", "agreement", "p", "size", "engine")
 COLUMNS = 100
+# Layers that a reason names.
+WORST = 3
 # A table keeps these widths, so that one export reads like the next.
 LEAST_WIDTHS = (9, 7, 18, 9, 7, 8, 6)
 
@@ -68,8 +70,8 @@ class Attempt:
         ranges: ``minmax``, ``entropy``, ``percentile`` or ``mse``.
         operators: ``all`` in integers that can be, or ``layers`` with weights only.
         float_layers: How many layers it keeps in float.
-        divergence: Mean KL of its scores from fp32's, nats.
-        agreement: Share of images with fp32's answer, 0..1.
+        divergence: Mean KL of its scores from fp32's, nats, once its head is refitted.
+        agreement: Share of images with fp32's answer, 0..1, likewise.
         chosen: Whether the variant is made this way.
 
     """
@@ -156,12 +158,18 @@ class Report:
         """Return the table for a terminal: the original, then what ships and what was left out."""
         said = self.images()
         lines = said.split("; ", 1) if len(said) > COLUMNS else [said]
-        lines += _reasons(self.left_out)
+        lines += _reasons({name: self._reason(name) for name in self.left_out})
         if self.rows:
             wanted = {*self.variants, *self.left_out}
             shown = [self.rows[0], *(row for row in self.rows[1:] if row.name in wanted)]
             lines = [*_aligned([HEAD, *map(cells, shown)]), *lines]
         return "\n".join(lines) + "\n"
+
+    def _reason(self, name: str) -> str:
+        """Return why a variant is left out, with the layers that broke it where that is known."""
+        made = next((one for one in self.quantizations if one.variant == name), None)
+        worst = "" if made is None else _worst_layers(made.layers)
+        return "; ".join(filter(None, (self.left_out[name], worst)))
 
     def images(self) -> str:
         """Say what was measured on what."""
@@ -197,6 +205,16 @@ def interval(row: Row) -> str:
         return NOTHING
     low, high = wilson(round(row.accuracy * row.images), row.images)
     return f"{percent(low)} .. {percent(high)}"
+
+
+def _worst_layers(layers: tuple[QuantizedLayer, ...]) -> str:
+    """Name the integer layers that the scores feel most, or else those with the most noise."""
+    integer = [layer for layer in layers if layer.integer]
+    felt = [(layer.sensitivity, layer.name) for layer in integer if (layer.sensitivity or 0) > 0]
+    noisy = [(-layer.noise_db, layer.name) for layer in integer if layer.noise_db is not None]
+    said = "most sensitive" if felt else "noisiest"
+    named = [name for _, name in sorted(felt or noisy, reverse=True)[:WORST]]
+    return f"{said} layers: {', '.join(named)}" if named else ""
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> list[str]:

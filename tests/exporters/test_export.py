@@ -281,7 +281,9 @@ def test_int8_over_the_budget_is_left_out_with_the_reason(
             r"\d+\.\d\d points of top-1 lost on 40 images; the budget is 3 \(--max-drop\)", reason
         )
         assert not (job.target / f"model.{name}.onnx").exists()
-        assert re.search(f"left out: {name}: +{re.escape(reason)}", report.text())
+        told = " ".join(report.text().split())
+        begin = re.escape(f"left out: {name}: {reason}; ")
+        assert re.search(begin + r"(most sensitive|noisiest) layers: \w+", told)
         assert f"<b>{name} left out:</b> {reason}" in page
     assert [variant.name for variant in bundle.variants] == ["fp32"]
     assert all(set(sample.variants) == {"fp32"} for sample in golden.read(job.target))
@@ -300,6 +302,20 @@ def test_int8_without_images_to_calibrate_on_is_left_out_and_the_reason_is_told(
         for name in ("x86-avx2", "arm", "tensorrt")
     }
     assert [variant.name for variant in Bundle.open(job.target).variants] == ["fp32"]
+
+
+def test_without_data_one_line_says_that_int8_needs_it_where_nobody_asked(
+    exporting: Exporting,
+) -> None:
+    job = exporting()
+
+    report = export(job)
+
+    assert not job.asked
+    assert report.text() == (
+        "no images (--data DIR): nothing was measured but the golden samples\n"
+        "left out: int8: needs images to calibrate and to measure on; give --data DIR\n"
+    )
 
 
 def test_without_data_a_bundle_holds_fp32_and_golden_samples_that_were_made_up(

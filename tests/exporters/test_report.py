@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 from drawn_reports import Drawn, drawn_report, empty_report
-from edgecls_exporters.report import COLUMNS
+from edgecls_exporters.report import COLUMNS, Quantization, QuantizedLayer
 
 REPORT = drawn_report(Drawn())
 
@@ -18,7 +18,35 @@ def test_the_table_shows_the_original_and_the_variants_and_no_step_between() -> 
     assert names == ["variant", "pytorch", *variants]
     assert lines[6].startswith("measured on 372 images, calibrated on 128 others, chosen on 64")
     assert lines[7] == "2 duplicates and 1 unreadable files left out"
-    assert lines[8] == f"left out: int8-tensorrt: {REPORT.left_out['int8-tensorrt']}"
+    told = " ".join(" ".join(lines[8:]).split())
+    assert told.startswith(f"left out: int8-tensorrt: {REPORT.left_out['int8-tensorrt']}; most ")
+
+
+def test_a_variant_that_is_left_out_names_the_layers_that_broke_it() -> None:
+    def layer(name: str, noise_db: float, sensitivity: float | None, *, integer: bool) -> None:
+        layers.append(QuantizedLayer(name, "Conv", integer, noise_db, sensitivity, 1.0))
+
+    layers: list[QuantizedLayer] = []
+    layer("stem", 30.0, None, integer=True)
+    layer("deep", 12.0, None, integer=True)
+    layer("last", 20.0, None, integer=True)
+    layer("wide", 14.0, None, integer=True)
+    noisy = Quantization("int8-a", "a", (), tuple(layers), 1.0)
+    layers.clear()
+    layer("stem", 30.0, 0.2, integer=True)
+    layer("deep", 12.0, -0.1, integer=True)
+    layer("last", 20.0, 0.9, integer=False)
+    layer("wide", 14.0, 0.4, integer=True)
+    felt = Quantization("int8-b", "b", (), tuple(layers), 1.0)
+    reasons = {"int8-a": "1.00 points lost", "int8-b": "2.00 points lost", "int8-c": "not made"}
+
+    text = replace(REPORT, left_out=reasons, quantizations=(noisy, felt)).text()
+
+    assert text.splitlines()[-3:] == [
+        "left out: int8-a: 1.00 points lost; noisiest layers: deep, wide, last",
+        "left out: int8-b: 2.00 points lost; most sensitive layers: wide, stem",
+        "left out: int8-c: not made",
+    ]
 
 
 def test_the_columns_of_the_table_stand_below_each_other() -> None:
@@ -36,7 +64,7 @@ def test_a_table_of_an_export_fits_the_terminal_and_says_all() -> None:
         "int8-a-very-long-name-of-a-target": "",
     }
 
-    text = replace(REPORT, left_out=reasons).text()
+    text = replace(REPORT, left_out=reasons, quantizations=()).text()
 
     assert max(map(len, text.splitlines())) <= COLUMNS
     folded = text.split("left out: int8-tensorrt:")[1].split("left out: int8-qnn:")
