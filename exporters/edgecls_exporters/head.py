@@ -10,6 +10,8 @@ Source:
     to the original's scores instead of labels.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
@@ -20,13 +22,14 @@ from edgecls_exporters.ledger import Scores
 TINY = 1e-7
 # A head that needs more than this was broken, not rounded.
 TEMPERATURES = np.exp(np.linspace(-np.log(2), np.log(2), 401))
+COARSE = 20
 NEWTON_STEPS = 20
 HEADS = frozenset({"Softmax", "Sigmoid"})
 # Weight of "change nothing" against the images, in images.
 CAUTION = 4.0
 
 
-def divergence(wanted: Scores, found: Scores, task: Task) -> float:
+def divergence(wanted: Scores, found: NDArray[Any], task: Task) -> float:
     """Return the mean KL divergence of scores from the wanted ones, nats: 0 for the same."""
     p, q = _inside(wanted), _inside(found)
     apart = p * np.log(p / q)
@@ -47,16 +50,51 @@ def refitted(
         task: How scores are read.
 
     """
-    head = _head(model)
-    if head is None:
+    fit = _fitted(model, found, wanted, task)
+    if fit is None:
         return model, 1.0
-    if head.op_type == "Softmax":
-        temperature = _temperature(found, wanted, task)
-        return _scaled(model, 1 / temperature, None), temperature
-    # One binary logit became two scores: the second is the sigmoid.
-    columns = slice(1, 2) if task is Task.BINARY else slice(None)
-    slopes, shifts = _lines(_logit(found[:, columns]), _inside(wanted[:, columns]))
+    slopes, shifts = fit
     return _scaled(model, slopes, shifts), float(1 / np.mean(slopes))
+
+
+def rescored(model: ModelProto, found: Scores, wanted: Scores, task: Task) -> Scores:
+    """Return what the model answers once it is ``refitted``, without running it; arguments alike.
+
+    A score below 1e-7 is taken for that.
+    """
+    fit = _fitted(model, found, wanted, task)
+    if fit is None:
+        return found
+    slopes, shifts = fit
+    if shifts is None:
+        return _softmax(np.log(_inside(found)) * slopes).astype(np.float32)
+    logits = _logit(found[:, _sigmoids(task)]) * slopes + shifts
+    scores = 1 / (1 + np.exp(-logits))
+    scores = np.concatenate([1 - scores, scores], axis=1) if task is Task.BINARY else scores
+    return np.asarray(scores, np.float32)
+
+
+def _fitted(
+    model: ModelProto, found: Scores, wanted: Scores, task: Task
+) -> tuple[float | Scores, Scores | None] | None:
+    """Return what logits are multiplied by, and what is added; None where nothing helps."""
+    head = _head(model)
+    if head is None or not np.isfinite(found).all():
+        return None
+    if head.op_type == "Softmax":
+        return 1 / _temperature(found, wanted, task), None
+    columns = _sigmoids(task)
+    return _lines(_logit(found[:, columns]), _inside(wanted[:, columns]))
+
+
+def _sigmoids(task: Task) -> slice:
+    """Return the columns that are sigmoids: one binary logit became two scores, the second."""
+    return slice(1, 2) if task is Task.BINARY else slice(None)
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
 
 def _head(model: ModelProto) -> NodeProto | None:
@@ -72,11 +110,13 @@ def _temperature(found: Scores, wanted: Scores, task: Task) -> float:
     logits = np.log(_inside(found))
 
     def lost(temperature: float) -> float:
-        scaled = logits / temperature
-        scores = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return divergence(wanted, scores / scores.sum(axis=1, keepdims=True), task)
+        apart = divergence(wanted, _softmax(logits / temperature), task)
+        return apart + 1e-9 * abs(float(np.log(temperature)))
 
-    return float(min(TEMPERATURES, key=lambda t: lost(float(t)) + 1e-9 * abs(np.log(t))))
+    # The divergence is convex in 1 / t: the least lies between the neighbours of a coarse least.
+    coarse = int(np.argmin([lost(t) for t in TEMPERATURES[::COARSE]])) * COARSE
+    near = TEMPERATURES[max(coarse - COARSE, 0) : coarse + COARSE + 1]
+    return float(min(near, key=lost))
 
 
 def _lines(logits: NDArray[np.float64], wanted: NDArray[np.float64]) -> tuple[Scores, Scores]:
@@ -114,7 +154,7 @@ def _scaled(model: ModelProto, slopes: float | Scores, shifts: Scores | None) ->
     return copy
 
 
-def _inside(scores: Scores) -> NDArray[np.float64]:
+def _inside(scores: NDArray[Any]) -> NDArray[np.float64]:
     return np.clip(scores.astype(np.float64), TINY, 1 - TINY)
 
 

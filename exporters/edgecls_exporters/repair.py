@@ -4,7 +4,8 @@ Ways of finding ranges are compared first. If the best still changes too many an
 without weights return to float; then layers do, those that cost most first, in doublings: small
 ones, which hardly change the file's size and speed, and large ones only if the budget is broken
 without. Of the attempts that keep to the budget the one with the fewest layers in float is taken
-whose divergence is near the least. Every attempt stands in the report.
+whose divergence is near the least. Every attempt is judged as it would ship, its head refitted, and
+stands in the report.
 """
 
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One attempt and what it answered."""
+    """One attempt: what it answers as it is (``scores``); all else as with its head refitted."""
 
     plan: Plan
     released: tuple[str, ...]
@@ -156,9 +157,10 @@ def _judged(
 ) -> Tried:
     choosing = case.choosing
     original, scores = choosing.original, case.answers(model)
-    answers = ledger.answered(case.name, scores, choosing.task, choosing.thresholds)
+    shown = head.rescored(model, scores, original.scores, choosing.task)
+    answers = ledger.answered(case.name, shown, choosing.task, choosing.thresholds)
     row = ledger.row(answers, original, original, choosing.truth)
-    apart = head.divergence(original.scores, scores, choosing.task)
+    apart = head.divergence(original.scores, shown, choosing.task)
     fault = choosing.budget.fault(row, ledger.row(original, original, None, choosing.truth))
     tight = choosing.budget.tight(row)
     return Tried(plan, released, model, growth, scores, apart, row, fault, tight)

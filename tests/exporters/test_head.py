@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgecls.prediction import Task
-from edgecls_exporters.head import divergence, refitted
+from edgecls_exporters.head import divergence, refitted, rescored
 from edgecls_exporters.probe import quiet_session
 
 Floats = NDArray[np.float32]
@@ -209,6 +209,39 @@ def test_the_model_that_was_given_stays_as_it_is() -> None:
     refitted(hot, scores_of(hot, logits), scores_of(model_of(SOFTMAX, 5), logits), Task.MULTICLASS)
 
     assert hot.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize(
+    ("head", "n_logits", "task"),
+    [
+        (SOFTMAX, 5, Task.MULTICLASS),
+        (SOFTMAX, 2, Task.BINARY),
+        (BINARY, 1, Task.BINARY),
+        (SIGMOIDS, 3, Task.MULTILABEL),
+    ],
+    ids=["softmax", "binary softmax", "binary sigmoid", "sigmoids"],
+)
+def test_scores_are_told_before_the_refitted_file_is_run(
+    head: list[NodeProto], n_logits: int, task: Task
+) -> None:
+    logits = logits_of(n_logits)
+    moved = model_of(head, n_logits, 1.4, 0.5)
+    wanted, found = scores_of(model_of(head, n_logits), logits), scores_of(moved, logits)
+
+    told = rescored(moved, found, wanted, task)
+
+    model, _ = refitted(moved, found, wanted, task)
+    assert np.abs(told - found).max() > 0.05
+    assert np.abs(told - scores_of(model, logits)).max() < 1e-5
+
+
+def test_scores_that_are_not_numbers_stay_what_they_are_and_so_does_their_file() -> None:
+    model = model_of(SOFTMAX, 3)
+    wanted = scores_of(model, logits_of(3))
+    found = np.full_like(wanted, np.nan)
+
+    assert rescored(model, found, wanted, Task.MULTICLASS) is found
+    assert refitted(model, found, wanted, Task.MULTICLASS) == (model, 1.0)
 
 
 def test_a_divergence_is_0_for_the_same_scores_and_grows_with_their_distance() -> None:

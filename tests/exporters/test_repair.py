@@ -7,6 +7,7 @@ from onnx import ModelProto
 from edgecls.prediction import Task
 from edgecls_exporters import ledger, ranges, targets
 from edgecls_exporters.budget import Budget
+from edgecls_exporters.head import divergence
 from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.quantization import Calibration, Plan, calibrate, quantize
 from edgecls_exporters.repair import Choosing, Tried, best_of, guarded
@@ -107,6 +108,18 @@ def test_what_answers_as_fp32_at_once_is_not_mended() -> None:
     least = min(found.attempts, key=lambda one: one.divergence)
     assert least.chosen
     assert agreement(model, graph) >= 0.85
+
+
+def test_every_attempt_is_judged_as_it_would_ship_with_its_head_refitted(
+    loud: ModelProto, mended: tuple[ModelProto, Quantization]
+) -> None:
+    model, found = mended
+
+    (chosen,) = (one for one in found.attempts if one.chosen)
+    wanted = choosing(loud, Budget(2.0)).original.scores
+    apart = divergence(wanted, scores_of(model, IMAGES), Task.MULTICLASS)
+    assert found.temperature != 1
+    assert chosen.divergence == pytest.approx(apart, rel=1e-3)
 
 
 def test_a_budget_that_nothing_keeps_to_is_told_by_the_best_attempt(loud: ModelProto) -> None:
