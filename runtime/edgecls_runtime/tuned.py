@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from edgecls import plugins, schema
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError, DeviceError, EdgeclsError
 from edgecls.manifest import Resampling
-from edgecls_runtime import versions
+from edgecls_runtime import rungs, versions
 from edgecls_runtime.machine import Device, device
 
 FORMAT = 1
@@ -89,8 +89,7 @@ class Choice:
 
     def applied(self, bundle: Bundle) -> Bundle:
         """Return the bundle as it shall be run: with this choice's rung of resampling."""
-        preprocessing = replace(bundle.preprocessing, resampling=self.resampling)
-        return replace(bundle, manifest=replace(bundle.manifest, preprocessing=preprocessing))
+        return rungs.at(bundle, self.resampling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +227,10 @@ def _unfit(choice: Choice, bundle: Bundle) -> str:
     names = [variant.name for variant in bundle.variants]
     if choice.variant not in names:
         return f"variant {choice.variant!r}; the bundle has {', '.join(names)}"
-    rungs = list(Resampling)
-    if rungs.index(choice.resampling) > rungs.index(bundle.preprocessing.resampling):
-        proven = bundle.preprocessing.resampling
-        return f"resampling {choice.resampling}; the bundle proves {proven} and slower ones"
     if choice.batch < 1:
         return f"batch {choice.batch}; expected 1 or more"
     try:
+        choice.applied(bundle)
         plugins.open_table(PROVIDERS, choice.provider, "choice.provider")
     except EdgeclsError as error:
         return str(error)
