@@ -20,6 +20,7 @@ from edgecls.errors import ConfigError, DeviceError, EdgeclsError
 from edgecls.manifest import Resampling
 from edgecls_runtime import rungs, versions
 from edgecls_runtime.machine import Device, device
+from edgecls_runtime.protocols import Provider
 
 FORMAT = 1
 PROVIDERS = "edgecls_runtime.providers"
@@ -90,6 +91,16 @@ class Choice:
     def applied(self, bundle: Bundle) -> Bundle:
         """Return the bundle as it shall be run: with this choice's rung of resampling."""
         return rungs.at(bundle, self.resampling)
+
+    def open_provider(self) -> Provider:
+        """Open the provider with its settings.
+
+        Raises:
+            EdgeclsError: It is not to be had here, or the table is wrong.
+
+        """
+        provider: Provider = plugins.open_table(PROVIDERS, self.provider, "choice.provider")
+        return provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +242,7 @@ def _unfit(choice: Choice, bundle: Bundle) -> str:
         return f"batch {choice.batch}; expected 1 or more"
     try:
         choice.applied(bundle)
-        plugins.open_table(PROVIDERS, choice.provider, "choice.provider")
+        choice.open_provider()
     except EdgeclsError as error:
         return str(error)
     return ""
