@@ -10,7 +10,7 @@ Ctrl-C ends the measuring: the choice among what was measured is kept if everyth
 import argparse
 import math
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     if busy:
         _say(busy)
     outcome = tune(job, _say)
+    if busy and outcome.chosen:
+        outcome = replace(outcome, why=f"{outcome.why}; {busy}: tune again on a quiet machine")
     if outcome.nothing_loads:
         raise ProviderError("; ".join(outcome.dropped))
     record = None if outcome.chosen is None else _record(bundle, outcome, job.aim)
