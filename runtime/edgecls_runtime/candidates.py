@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import EdgeclsError
-from edgecls_runtime import fitting
+from edgecls_runtime.fitting import fitting
 from edgecls_runtime.protocols import Provider
 from edgecls_runtime.trial_messages import Configuration
 
@@ -53,12 +53,10 @@ def engines(
     rung = bundle.preprocessing.resampling
     for kind in wanted:
         try:
-            provider = open_provider({"kind": kind})
-            fitting.first_fitting(bundle, provider)
+            names = [one.name for one in fitting(bundle, open_provider({"kind": kind}))]
         except EdgeclsError as error:
             not_here[kind] = str(error)
             continue
-        names = [v.name for v in bundle.variants if not fitting.misfit(v, provider)]
         ranked += [
             (rank, Configuration(name, {"kind": kind, **settings}, rung))
             for rank, settings in enumerate(_settings(kind, cores))

@@ -67,7 +67,7 @@ def _price(one: Tried) -> tuple[float, ...]:
     )
 
 
-def why(chosen: Tried, tried: Sequence[Tried], default: Configuration, aim: Aim) -> str:
+def why(chosen: Tried, tried: Sequence[Tried], default: Configuration | None, aim: Aim) -> str:
     """Return one sentence: the figure, how many are equal, and what it gains over the default."""
     same = len(equals(tried, aim)) - 1
     parts = [f"{aim}: {told(chosen.figures, aim)}"]

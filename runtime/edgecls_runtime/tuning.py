@@ -15,21 +15,23 @@ from functools import partial
 from pathlib import Path
 
 from edgecls.bundle import Bundle
-from edgecls.errors import EdgeclsError
-from edgecls_runtime import candidates, choosing, fitting, rungs, scene
+from edgecls.errors import EdgeclsError, ProviderError
+from edgecls_runtime import candidates, choosing, rungs, scene
 from edgecls_runtime.accuracy_here import Accuracies
 from edgecls_runtime.choosing import Tried
+from edgecls_runtime.fitting import fitting
 from edgecls_runtime.images import Labelled
 from edgecls_runtime.notebook import Notebook
 from edgecls_runtime.trial import Trial
 from edgecls_runtime.trial_messages import Ask, Configuration
 from edgecls_runtime.tuned import Aim
 
-# Length of one visit, s: long against a scheduler's slice, short against a disturbance.
-VISIT_S = 0.25
+# Length of one visit, s: long against a scheduler's slice, short against a disturbance; a share of
+# a short budget, so that the last rounds are reached.
+VISIT_S, VISIT_SHARE = 0.25, 0.01
 FEWEST, MOST = 3, 50
-# Calls of one look at the processor's work: a second.
-PACED = 10
+# Calls of one look at the processor's work, at 10 a second; likewise.
+PACED, PACED_A_SECOND = 10, 0.25
 # Of the budget, what the quick look may take; the rest is for measuring in turn.
 LOOK_SHARE = 0.7
 # Processes at once; each holds the model once.
@@ -101,26 +103,28 @@ def tune(job: Job, say: Callable[[str], object]) -> Outcome:
     for reason in not_here.values():
         notebook.leave_out(reason, say)
     notebook.judge(engines, say, here=False)
+    admitted = not engines or not all(map(notebook.is_out, engines))
+    # A choice that has not seen every variant is none, however short the budget.
+    first = len({(engine.variant, str(engine.provider["kind"])) for engine in engines})
     interrupted, seen = False, 0
     with tempfile.TemporaryDirectory(prefix="edgecls-") as folder:
         tuning = _Tuning(job, notebook, say, scene.write(job.bundle, Path(folder)))
         try:
             for engine in engines:
-                if seen and tuning.left < (1 - LOOK_SHARE) * job.budget_s:
-                    break
                 tuning.look(engine)
                 seen += 1
+                if tuning.left < (1 - LOOK_SHARE) * job.budget_s and seen >= first:
+                    break
             tuning.judge_here()
             tuning.compare()
         except KeyboardInterrupt:
             interrupted = True
     unseen = len(engines) - seen
-    nothing = not tuning.loaded and not interrupted
     return replace(
         _outcome(job, notebook, sure=not (interrupted and unseen)),
         unseen=unseen,
         interrupted=interrupted,
-        nothing_loads=nothing,
+        nothing_loads=admitted and not tuning.loaded and not interrupted,
     )
 
 
@@ -135,11 +139,20 @@ def _outcome(job: Job, notebook: Notebook, *, sure: bool) -> Outcome:
     return replace(found, chosen=chosen, why=reason)
 
 
-def default(bundle: Bundle) -> Configuration:
-    """Return what runs without tuning."""
+def default(bundle: Bundle) -> Configuration | None:
+    """Return what runs without tuning; None where the bundle has nothing for the processor."""
     provider: dict[str, object] = {"kind": "cpu", "spinning": False}
-    variant = fitting.first_fitting(bundle, candidates.open_provider(provider))
+    try:
+        variant = fitting(bundle, candidates.open_provider(provider))[0]
+    except ProviderError:
+        return None
     return Configuration(variant.name, provider, bundle.preprocessing.resampling)
+
+
+def finalists(bundle: Bundle, best: Sequence[Configuration]) -> list[Configuration]:
+    """Return the best, and the very best on each other rung that the bundle allows."""
+    others = (rung for rung in rungs.allowed(bundle) if rung != bundle.preprocessing.resampling)
+    return [*best, *(replace(best[0], resampling=rung) for rung in others if best)]
 
 
 @dataclass
@@ -197,13 +210,8 @@ class _Tuning:
         What runs without tuning goes along: a gain over it is one that was measured in turn.
         """
         self._rounds(self._best(SEVERAL), ROUNDS, "rounds")
-        best = self._best(FEW)
-        others = [
-            replace(best[0], resampling=rung)
-            for rung in rungs.allowed(self.job.bundle)
-            if best and rung != best[0].resampling
-        ]
-        self._rounds([*best, *others], FINAL_ROUNDS, "final rounds", last=True)
+        best = finalists(self.job.bundle, self._best(FEW))
+        self._rounds(best, FINAL_ROUNDS, "final rounds", last=True)
 
     @property
     def _batches(self) -> tuple[int, ...]:
@@ -224,7 +232,7 @@ class _Tuning:
     ) -> None:
         """Load all of them, and visit each once a round."""
         usual = default(self.job.bundle)
-        if self.notebook.of(usual) and usual not in engines:
+        if usual and self.notebook.of(usual) and usual not in engines:
             engines = [*engines, usual]
         if self.over or not engines:
             return
@@ -272,13 +280,15 @@ class _Tuning:
         if known is None:
             self.notebook.add(configuration, trial.ask(Ask(FEWEST, batch)))
             known = self.notebook.seconds_a_call(configuration) or VISIT_S
-        calls = min(max(round(VISIT_S / known), FEWEST), MOST)
+        visit = min(VISIT_S, VISIT_SHARE * self.job.budget_s)
+        calls = min(max(round(visit / known), FEWEST), MOST)
         self.notebook.add(configuration, trial.ask(Ask(calls, batch)))
         if self.job.aim is Aim.CPU:
             self._pace(trial)
 
     def _pace(self, trial: Trial) -> None:
-        self.notebook.add(trial.configuration, trial.ask(Ask(paced=PACED)))
+        calls = min(max(round(PACED_A_SECOND * self.job.budget_s), FEWEST), PACED)
+        self.notebook.add(trial.configuration, trial.ask(Ask(paced=calls)))
 
     def _open(self, configuration: Configuration) -> Trial:
         limit = max(LOADING_SHARE * self.job.budget_s, LEAST_LIMIT_S)

@@ -134,6 +134,6 @@ def test_accuracy_here_below_the_record_is_told_only_beyond_its_interval(made: M
 
     assert below_record(variant, seen(92)) == ""
     assert below_record(variant, seen(80)) == (
-        "accuracy here 80.00 % (71.11 to 86.66 %) is worse than the 95.00 % that the bundle "
+        "accuracy here 80.00 % (71.12 to 86.66 %) is worse than the 95.00 % that the bundle "
         "recorded"
     )

@@ -17,6 +17,7 @@ from edgecls.cli import main
 from edgecls.manifest import Resampling
 from edgecls_runtime import Classifier, candidates, tuned
 from edgecls_runtime.tuned import Aim
+from edgecls_runtime.tuning import Job, finalists, tune
 from parts import INT8, Made
 
 
@@ -53,7 +54,7 @@ def test_tune_measures_chooses_and_stores_what_auto_then_runs(
     assert "accuracy" in text
     assert choice.why.startswith("latency: ")
     assert "ms a frame" in said
-    assert len([*own_cache.rglob("*.json")]) == len([*own_cache.rglob("*")]) - 2
+    assert len([*(own_cache / "edgecls").rglob("*")]) == 2
     classify = Classifier(made.path)
     assert classify.variant.name == choice.variant
     assert classify.provider == choice.open_provider()
@@ -65,7 +66,7 @@ def test_a_variant_that_answers_wrongly_here_is_dropped_with_a_line(
     bundle = forged(made, tmp_path, INT8)
 
     code, text, _ = answer(
-        capsys, "tune", bundle, "--provider", "cpu", "--budget-s", "2", "--max-drop", "5", "--json"
+        capsys, "tune", bundle, "--provider", "cpu", "--budget-s", "1", "--max-drop", "5", "--json"
     )
 
     table = json.loads(text)
@@ -88,7 +89,7 @@ def test_where_nothing_answers_rightly_nothing_is_stored(
 
     assert code == 1
     assert "nothing is stored: no configuration is left that runs and answers rightly" in text
-    assert not own_cache.exists()
+    assert not (own_cache / "edgecls").exists()
 
 
 def test_what_the_export_found_too_inaccurate_is_not_measured(
@@ -146,18 +147,42 @@ def test_a_stale_choice_is_said_and_measured_again(
     assert tuned.find(Bundle.open(made.path)) is not None
 
 
-def test_a_faster_rung_than_the_export_proved_is_never_tried(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("proven", list(Resampling))
+def test_finalists_are_on_the_rung_that_the_export_proved_or_a_more_exact_one(
+    made: Made, proven: Resampling
 ) -> None:
-    bundle = Path(shutil.copytree(made.path, tmp_path / "halving.bundle"))
-    manifest = Bundle.open(bundle).manifest
+    bundle = Bundle.open(made.path)
+    preprocessing = replace(bundle.preprocessing, resampling=proven)
+    faster = replace(bundle, manifest=replace(bundle.manifest, preprocessing=preprocessing))
+    engines, _ = candidates.engines(faster, ["cpu"], cores=2)
+
+    found = finalists(faster, engines[:2])
+
+    rungs = list(Resampling)
+    assert found[:2] == engines[:2]
+    expected = [proven, proven, *reversed(rungs[: rungs.index(proven)])]
+    assert [one.resampling for one in found] == expected
+    assert finalists(faster, []) == []
+
+
+@pytest.mark.slow
+def test_with_time_enough_rungs_are_measured_in_turn_with_what_runs_untuned(
+    made: Made, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(made.path, tmp_path / "halving.bundle"))
+    manifest = Bundle.open(copy).manifest
     proven = replace(manifest.preprocessing, resampling=Resampling.HALVING)
-    seal(bundle, replace(manifest, preprocessing=proven))
-    flags = ["--provider", "cpu", "--budget-s", "20", "--max-drop", "5", "--json"]
+    seal(copy, replace(manifest, preprocessing=proven))
+    bundle = Bundle.open(copy)
+    lines: list[str] = []
 
-    _, text, _ = answer(capsys, "tune", bundle, *flags)
+    found = tune(Job(bundle, Aim.LATENCY, 300.0, ("cpu",), 5.0, 1), lines.append)
 
-    assert {row["resampling"] for row in json.loads(text)["measured"]} == {"exact", "halving"}
+    assert found.chosen is not None
+    assert found.unseen == 0
+    assert {one.configuration.resampling for one in found.tried} == {"exact", "halving"}
+    assert found.chosen.figures.cpu_share is not None
+    assert "runs without tuning" in found.why
 
 
 @pytest.mark.parametrize(
@@ -180,7 +205,7 @@ def test_the_first_setting_of_every_variant_comes_before_the_second_of_any(made:
     engines, not_here = candidates.engines(Bundle.open(made.path), ["cpu"], cores=4)
 
     assert not_here == {}
-    assert [engine.variant for engine in engines[:2]] == [INT8, "fp32"]
+    assert {engine.variant for engine in engines[:2]} == {INT8, "fp32"}
     assert engines[0].provider == {"kind": "cpu", "spinning": False}
     settings = [engine.provider for engine in engines if engine.variant == "fp32"]
     assert [table.get("threads", 0) for table in settings] == [0, 0, 1, 2, 2, 4, 4]
@@ -213,5 +238,5 @@ def test_ctrl_c_tells_what_was_measured_and_stores_nothing_half(
     assert table["not_measured"] > 0
     assert len(table["measured"]) >= 1
     assert table["choice"] is None
-    assert not own_cache.exists()
+    assert not (own_cache / "edgecls").exists()
     assert time.monotonic() - began < 30
