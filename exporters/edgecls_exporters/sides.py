@@ -107,7 +107,7 @@ def open_exported(wanted: Wanted) -> Side | None:
             f"--weights-{wanted.name.lower()}: {wanted.given} holds its own; leave it out"
         )
     bundle, variant, what = found
-    classifier = Classifier(bundle, variant=variant)
+    classifier = Classifier(bundle, "cpu", variant)  # auto would be this user's, not the bundle's
     file = bundle.path / classifier.variant.file
 
     def subject() -> Subject | None:

@@ -1,189 +1,151 @@
-"""How fast a bundle answers here, and what that costs: measured in a process of its own.
+"""How fast a bundle answers here, and what that costs: measured in a process of its own."""
 
-``python -m edgecls_runtime.benchmark`` is that process: memory and cold start are figures of a
-whole process, and a process that measured one variant is no longer cold for the next.
-"""
-
-import argparse
-import json
-import os
-import platform
-import resource
-import subprocess
-import sys
-import time
-from dataclasses import asdict, dataclass
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from edgecls.bundle import Bundle
-from edgecls.errors import DeviceError
+from edgecls.manifest import Resampling
 from edgecls.metrics import percentile
-from edgecls_runtime import session
-from edgecls_runtime.classifier import Classifier
-from edgecls_runtime.images import read_image
-from edgecls_runtime.providers import cpu
+from edgecls_runtime import environment, machine, scene
+from edgecls_runtime.trial import Trial
+from edgecls_runtime.trial_messages import Ask, Configuration, Told
 
-FULL_HD = (1080, 1920, 3)
+PACED_FRAMES = 30
+BACK_TO_BACK = {"kind": "cpu", "spinning": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to measure: a variant, on a number of threads, over a number of frames."""
+    """What to measure.
+
+    Attributes:
+        bundle: Path of the bundle.
+        variant: Name of a variant.
+        provider: A provider's table as in a station file.
+        frames: How many calls are timed.
+        batch: Frames in each call.
+        resampling: A rung of the ladder of resizes; None takes the bundle's own.
+        whole: Also from a JPEG file on, the golden samples, and the loop at 10 frames a second.
+
+    """
 
     bundle: Path
     variant: str
-    threads: int = 0
-    spinning: bool = True
+    provider: dict[str, object] = field(default_factory=lambda: dict(BACK_TO_BACK))
     frames: int = 100
+    batch: int = 1
+    resampling: Resampling | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a variant costs here.
+    """What one configuration costs here. What was not asked for is None.
 
     Attributes:
         variant: Its name.
-        frames: How many were timed.
-        latency_ms_p50: From a 1080p frame in memory to its prediction; likewise the others.
+        provider: Where it ran, as in a station file.
+        resampling: Rung of the ladder of resizes.
+        batch: Frames in each call.
+        frames: How many calls were timed.
+        latency_ms_p50: From a 1080p frame in memory to its prediction, or from a batch of them to
+            its last; likewise the others.
         engine_ms_p50: Of that, the network alone.
+        frames_per_s: Frames one after another, from memory.
         cold_start_s: From the start of the process to its first answer from an image file.
         peak_memory_mb: Resident memory up to the first answer, in 2**20 bytes.
         peak_memory_1080p_mb: The same up to the end, with 1080p frames.
+        placement: Which node ran where, as a table.
+        placement_line: The same for people.
+        jpeg_ms_p50: From a 1080p JPEG file to its prediction; likewise the others.
+        cpu_share_10_hz: Work of the process at 10 frames a second, as a share of one core.
+        wrong: Why the golden samples were not answered rightly here; empty if they were.
+        busy: One line where other programs kept the machine at work meanwhile; else empty.
 
     """
 
     variant: str
+    provider: dict[str, object]
+    resampling: Resampling
+    batch: int
     frames: int
     latency_ms_p50: float
     latency_ms_p95: float
     latency_ms_p99: float
     latency_ms_p99_9: float
     engine_ms_p50: float
+    frames_per_s: float
     cold_start_s: float
     peak_memory_mb: float
     peak_memory_1080p_mb: float
+    placement: dict[str, object]
+    placement_line: str
+    jpeg_ms_p50: float | None = None
+    jpeg_ms_p95: float | None = None
+    jpeg_ms_p99: float | None = None
+    jpeg_ms_p99_9: float | None = None
+    cpu_share_10_hz: float | None = None
+    wrong: str | None = None
+    busy: str = ""
 
 
 def measure(wanted: Wanted) -> Measured:
-    """Measure one variant in a new process.
+    """Measure one configuration in a new process.
 
     Raises:
         DeviceError: The process failed.
 
     """
-    command = [
-        sys.executable,
-        "-P",  # a file of the user's in this folder must not stand in for a module
-        "-m",
-        "edgecls_runtime.benchmark",
-        str(wanted.bundle),
-        wanted.variant,
-        f"--threads={wanted.threads}",
-        f"--frames={wanted.frames}",
-        *(["--spinning"] if wanted.spinning else []),
-        f"--started={time.monotonic()}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise DeviceError(f"bench of {wanted.variant}: {last}")
-    return Measured(**json.loads(done.stdout))
+    bundle = Bundle.open(wanted.bundle)
+    rung = wanted.resampling or bundle.preprocessing.resampling
+    configuration = Configuration(wanted.variant, wanted.provider, rung, wanted.batch)
+    with tempfile.TemporaryDirectory(prefix="edgecls-") as folder:
+        frame = scene.write(bundle, Path(folder))
+        with Trial(wanted.bundle, frame, configuration) as trial:
+            whole = wanted.whole
+            told = trial.ask(Ask(wanted.frames, wanted.batch, jpeg=whole, engine=True))
+            paced = trial.ask(Ask(paced=min(wanted.frames, PACED_FRAMES))) if whole else Told()
+            wrong = trial.ask(Ask(golden=True)).wrong if whole else None
+            return _summed(trial, told, paced, wrong)
 
 
-def environment() -> dict[str, object]:
-    """Return what a figure depends on besides the bundle."""
-    return {
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "engine": session.engine(),
-        "numpy": np.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _main() -> None:
-    arguments = _arguments()
-    provider = cpu.open(threads=arguments.threads, spinning=arguments.spinning)
-    classify = Classifier(arguments.bundle, provider, arguments.variant)
-    classify(read_image(arguments.bundle / golden_image(classify.bundle)))
-    cold, first = time.monotonic() - arguments.started, _peak_mb()
-    whole, engine = _latencies(classify, arguments.frames)
-    measured = Measured(
-        variant=classify.variant.name,
-        frames=arguments.frames,
-        latency_ms_p50=_ms(whole, 50),
-        latency_ms_p95=_ms(whole, 95),
-        latency_ms_p99=_ms(whole, 99),
-        latency_ms_p99_9=_ms(whole, 99.9),
-        engine_ms_p50=_ms(engine, 50),
-        cold_start_s=round(cold, 3),
-        peak_memory_mb=first,
-        peak_memory_1080p_mb=_peak_mb(),
+def _summed(trial: Trial, told: Told, paced: Told, wrong: str | None) -> Measured:
+    configuration, ready = trial.configuration, trial.ready
+    return Measured(
+        configuration.variant,
+        configuration.provider,
+        configuration.resampling,
+        configuration.batch,
+        len(told.frame_s),
+        **_percentiles("latency_ms", told.frame_s),
+        engine_ms_p50=milliseconds(told.engine_s, 50),
+        frames_per_s=frames_per_s(told.frame_s, configuration.batch),
+        cold_start_s=ready.cold_start_s,
+        peak_memory_mb=ready.peak_memory_mb,
+        peak_memory_1080p_mb=told.peak_memory_mb,
+        placement=ready.placement,
+        placement_line=ready.placement_line,
+        **_percentiles("jpeg_ms", told.jpeg_s),
+        cpu_share_10_hz=paced.cpu_share,
+        wrong=wrong,
+        busy=environment.warning(trial.load.others_cores, machine.cores()),
     )
-    sys.stdout.write(json.dumps(asdict(measured)))
 
 
-def golden_image(bundle: Bundle) -> str:
-    """Return the name of a camera-size image in a bundle."""
-    return next(name for name in bundle.manifest.files if name.endswith(".png"))
+def milliseconds(seconds: Sequence[float], percent: float) -> float:
+    """Return a percentile of durations given in seconds, in milliseconds."""
+    return round(1000 * percentile(list(seconds), percent), 3)
 
 
-def _peak_mb() -> float:
-    """Return the peak of resident memory, in 2**20 bytes.
-
-    From the kernel's own counter of this program: that of ``getrusage`` begins with what the
-    process that started this one had in memory.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-    lines = status.read_text(encoding="ascii").splitlines()
-    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
-    return round(int(peak) / 1024, 1)
+def frames_per_s(seconds: Sequence[float], batch: int) -> float:
+    """Return the frames a second of calls that each took so long for a batch."""
+    return round(batch * len(seconds) / math.fsum(seconds), 2)
 
 
-def _latencies(classify: Classifier, frames: int) -> tuple[list[float], list[float]]:
-    image = np.random.default_rng(0).integers(0, 256, FULL_HD, dtype=np.uint8)
-    prepared = np.zeros((1, *classify.bundle.preprocessing.size, 3), np.uint8)
-    whole, engine = [], []
-    for _ in range(5):
-        classify(image)
-    for _ in range(frames):
-        started = time.perf_counter()
-        classify(image)
-        middle = time.perf_counter()
-        classify.scored(prepared)
-        whole.append(middle - started)
-        engine.append(time.perf_counter() - middle)
-    return whole, engine
-
-
-def _ms(seconds: list[float], percent: float) -> float:
-    return round(1000 * percentile(seconds, percent), 3)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("variant")
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--frames", type=int, default=100)
-    parser.add_argument("--spinning", action="store_true")
-    parser.add_argument("--started", type=float, required=True)
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    _main()
+def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    """Return p50 to p99.9 under their names; empty where nothing was timed."""
+    percents = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9} if seconds else {}
+    return {f"{name}_{short}": milliseconds(seconds, p) for short, p in percents.items()}

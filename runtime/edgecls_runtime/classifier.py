@@ -10,7 +10,7 @@ from edgecls.bundle import Bundle
 from edgecls.frame import Frame
 from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
-from edgecls_runtime import signature
+from edgecls_runtime import signature, tuned
 from edgecls_runtime.fitting import fitting
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.preprocessing import prepare
@@ -40,9 +40,11 @@ class Classifier:
 
         Args:
             bundle: An opened bundle, or the path of one.
-            provider: Name of a file in ``providers/``; ``auto`` is ``cpu``.
+            provider: Name of a file in ``providers/``; ``auto`` is what ``edgecls tune`` chose for
+                the bundle on this device, else ``cpu``.
             variant: Name of a variant, which then runs whatever it was made for; ``auto`` is the
-                bundle's first that was made for this provider and machine.
+                one that tune chose, else the bundle's first that was made for this provider and
+                machine. A choice is for its variant alone: another one runs as if untuned.
 
         Raises:
             BundleError: The bundle is damaged, or a variant does not fit its labels and size.
@@ -51,6 +53,10 @@ class Classifier:
 
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        choice = tuned.find(self.bundle) if provider == "auto" else None
+        if choice and variant in ("auto", choice.variant):
+            self.bundle, variant = choice.applied(self.bundle), choice.variant
+            provider = choice.open_provider()
         self.provider = open_provider(provider) if isinstance(provider, str) else provider
         self.variant: Variant = (
             fitting(self.bundle, self.provider)[0]

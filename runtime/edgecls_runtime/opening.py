@@ -13,7 +13,7 @@ from pathlib import Path
 from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import ProviderError, ProviderMissing
-from edgecls_runtime import golden, placement
+from edgecls_runtime import golden, placement, tuned
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.fitting import fitting
 from edgecls_runtime.placement import Limits
@@ -62,14 +62,14 @@ def open_classifier(bundle: Bundle, allowed: Allowed, say: Say = say_on_stderr) 
 
     """
     faults: list[str] = []
-    for table in map(_concrete, allowed.providers):
+    for source, table, wanted in _attempts(bundle, allowed, say):
         provider = plugins.open_table("edgecls_runtime.providers", table, "providers", allowed.base)
         try:
-            for variant in _variants(bundle, allowed.variant, provider):
+            for variant in _variants(source, wanted, provider):
                 if faults:
                     say(f"{faults[-1]}; trying {variant} on {table['kind']}")
                 try:
-                    return _proven(bundle, provider, variant, allowed.limits, say)
+                    return _proven(source, provider, variant, allowed.limits, say)
                 except ProviderMissing:
                     raise
                 except ProviderError as error:
@@ -77,6 +77,20 @@ def open_classifier(bundle: Bundle, allowed: Allowed, say: Say = say_on_stderr) 
         except ProviderError as error:  # whatever the variant
             faults.append(str(error))
     raise ProviderError("; ".join(dict.fromkeys(faults)))
+
+
+def _attempts(
+    bundle: Bundle, allowed: Allowed, say: Say
+) -> Iterator[tuple[Bundle, Mapping[str, object], str]]:
+    """Yield what to try in turn: bundle, provider's table, variant."""
+    for table in allowed.providers:
+        if table.get("kind") != "auto":
+            yield bundle, table, allowed.variant
+            continue
+        choice = tuned.find(bundle, say)
+        if choice and allowed.variant in ("auto", choice.variant):
+            yield choice.applied(bundle), choice.provider, choice.variant
+        yield bundle, {"kind": "cpu"}, allowed.variant
 
 
 def _variants(bundle: Bundle, wanted: str, provider: Provider) -> Iterator[str]:
@@ -97,7 +111,3 @@ def _proven(
         classifier.close()
         raise
     return classifier
-
-
-def _concrete(table: Mapping[str, object]) -> Mapping[str, object]:
-    return {"kind": "cpu"} if table.get("kind") == "auto" else table

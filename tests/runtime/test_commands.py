@@ -111,24 +111,3 @@ def test_evaluate_refuses_folders_that_are_no_labels_and_data_without_labels(
     assert wrong[0] == flat[0] == 2
     assert "okay: no label of the bundle; its labels are good, scratch" in wrong[2]
     assert "images without labels; expected" in flat[2]
-
-
-def test_bench_gives_speed_memory_and_cold_start_beside_the_accuracy(
-    made: Made, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, text, _ = answer(capsys, "bench", made.path, "--frames", "5", "--json")
-
-    table = json.loads(text)
-    assert code == 0
-    assert {line["variant"] for line in table["variants"]} == {"fp32", INT8}
-    for line in table["variants"]:
-        assert 0 < line["engine_ms_p50"] < line["latency_ms_p50"] <= line["latency_ms_p99"]
-        assert 0 < line["peak_memory_mb"] <= line["peak_memory_1080p_mb"]
-        assert line["accuracy"] > 0.9
-
-
-def test_bench_refuses_to_measure_nothing(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        answer(capsys, "bench", made.path, "--frames", "0")
-
-    assert "argument --frames: 0: expected 1 or more" in capsys.readouterr().err
