@@ -14,8 +14,6 @@ Source:
     some bytes by one grey level.
 """
 
-import math
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +54,7 @@ class Resampler:
     Not for two threads at once: the buffers are shared by all calls.
     """
 
-    __slots__ = ("_columns", "_halved", "_passes", "_picked", "_rows", "_turned", "_upright_first")
+    __slots__ = ("_columns", "_halved", "_passes", "_picked", "_rows", "_rows_first", "_turned")
 
     def __init__(
         self,
@@ -90,10 +88,9 @@ class Resampler:
         self._rows = slice(down.first * block, min(down.end * block, size[0]))
         self._columns = slice(across.first * block, min(across.end * block, size[1]))
         self._halved = _buffers(self._rows, self._columns, halvings)
-        shrink = math.ceil(tall) - rows.whole
-        self._upright_first = shrink > 0 and shrink > 2 * (math.ceil(wide) - columns.whole)
+        self._rows_first = halvings > 0 or _rows_first(size, rows, columns)
         n_rows, n_columns = down.end - down.first, across.end - across.first
-        if self._upright_first:
+        if self._rows_first:
             self._passes = Pass(down, n_columns), Pass(across, rows.count)
             sizes = (rows.count, n_columns), (n_columns, rows.count), (columns.count, rows.count)
         else:
@@ -123,7 +120,7 @@ class Resampler:
             image = smaller
         (first, second), (a, b, c) = self._passes, self._turned
         # OpenCV turns an image in blocks, numpy would not.
-        if self._upright_first:
+        if self._rows_first:
             first(image, a)
             cv2.transpose(a, b)
             second(b, c)
@@ -133,6 +130,16 @@ class Resampler:
             first(a, b)
             cv2.transpose(b, c)
             second(c, out)
+
+
+def _rows_first(size: tuple[int, int], rows: Span, columns: Span) -> bool:
+    """Say whether Pillow makes the vertical pass first, which rounding lets one see.
+
+    A halved image has no bytes of Pillow's to keep to; its vertical pass is always first, which
+    turns fewer pixels: 10 % faster, and as near.
+    """
+    shrink = size[0] - rows.whole
+    return shrink > 0 and shrink > 2 * (size[1] - columns.whole)
 
 
 def _buffers(rows: slice, columns: slice, halvings: int) -> tuple[Image, ...]:

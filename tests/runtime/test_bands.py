@@ -21,7 +21,7 @@ def weighed(image: NDArray[np.uint8], span: Span, interpolation: Interpolation) 
     for start, end, weights in zip(found.starts, found.ends, found.weights, strict=True):
         products = weights[: end - start, np.newaxis, np.newaxis] * image[start:end].astype(int)
         lines.append((products.sum(axis=0) + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS)
-    return np.clip(np.stack(lines), 0, 255)
+    return np.asarray(np.clip(lines, 0, 255), np.int_)
 
 
 @pytest.mark.parametrize("interpolation", SMOOTH)
