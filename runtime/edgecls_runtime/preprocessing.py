@@ -18,7 +18,7 @@ Image = NDArray[np.uint8]
 # docs/preprocessing.md has what was measured at 1, 2 and 3.
 KEPT = {Resampling.HALVING: 2, Resampling.COARSE: 1}
 # Buffers are kept for so many shapes of images, and for so many of their pixels in all: those of
-# an image of 1080 x 1920 take 2 to 11 MB. The newest are kept in any case.
+# an image of 1080 x 1920 take 2 to 6 MB. The newest are kept in any case.
 MOST_SHAPES, MOST_PIXELS = 16, 1 << 22
 
 

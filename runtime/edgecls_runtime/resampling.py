@@ -14,16 +14,21 @@ Source:
     some bytes by one grey level.
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.manifest import Interpolation
-from edgecls_runtime.bands import Pass, bands
+from edgecls_runtime.bands import Bands, Pass, bands
 from edgecls_runtime.filters import Span, nearest
 from edgecls_runtime.halving import halve, halved_size
 
 Image = NDArray[np.uint8]
+
+# Bytes of an image that are turned at once: strips of a large one stay in the cache until read.
+MOST_TURNED = 1 << 21
 
 
 def resample(
@@ -54,7 +59,17 @@ class Resampler:
     Not for two threads at once: the buffers are shared by all calls.
     """
 
-    __slots__ = ("_columns", "_halved", "_passes", "_picked", "_rows", "_rows_first", "_turned")
+    __slots__ = (
+        "_across",
+        "_between",
+        "_columns",
+        "_down",
+        "_halved",
+        "_picked",
+        "_rows",
+        "_rows_first",
+        "_turned",
+    )
 
     def __init__(
         self,
@@ -90,13 +105,10 @@ class Resampler:
         self._halved = _buffers(self._rows, self._columns, halvings)
         self._rows_first = halvings > 0 or _rows_first(size, rows, columns)
         n_rows, n_columns = down.end - down.first, across.end - across.first
-        if self._rows_first:
-            self._passes = Pass(down, n_columns), Pass(across, rows.count)
-            sizes = (rows.count, n_columns), (n_columns, rows.count), (columns.count, rows.count)
-        else:
-            self._passes = Pass(across, n_rows), Pass(down, columns.count)
-            sizes = (n_columns, n_rows), (columns.count, n_rows), (n_rows, columns.count)
-        self._turned = tuple(np.empty((*each, 3), np.uint8) for each in sizes)
+        between = (rows.count, n_columns) if self._rows_first else (n_rows, columns.count)
+        self._down, self._across = Pass(down, between[1]), _Across(across, between[0])
+        self._between = np.empty((*between, 3), np.uint8)
+        self._turned = np.empty((columns.count, between[0], 3), np.uint8)
 
     def __call__(self, image: Image, out: Image) -> None:
         """Resize one image.
@@ -118,18 +130,44 @@ class Resampler:
             if number % 2:
                 cv2.bitwise_not(smaller, smaller)
             image = smaller
-        (first, second), (a, b, c) = self._passes, self._turned
-        # OpenCV turns an image in blocks, numpy would not.
         if self._rows_first:
-            first(image, a)
-            cv2.transpose(a, b)
-            second(b, c)
-            cv2.transpose(c, out)
+            self._down(image, self._between)
+            self._across(self._between, self._turned)
+            cv2.transpose(self._turned, out)
         else:
-            cv2.transpose(image, a)
-            first(a, b)
-            cv2.transpose(b, c)
-            second(c, out)
+            self._across(image, self._turned)
+            cv2.transpose(self._turned, self._between)
+            self._down(self._between, out)
+
+
+class _Across:
+    """Resamples the second axis of images of one height; the result is turned."""
+
+    __slots__ = ("_strips",)
+
+    def __init__(self, axis: Bands, height: int) -> None:
+        """Make the buffers, for images of ``height`` px that are ``axis.end - axis.first`` wide."""
+        width = axis.end - axis.first
+        count = -(-height * width * 3 // MOST_TURNED)
+        tall = -(-height // count)
+        turned = np.empty(width * tall * 3, np.uint8)
+        edges = [*range(0, height, tall), height]
+        passes = {rows: Pass(axis, rows) for rows in {tall, edges[-1] - edges[-2]}}
+        self._strips = tuple(
+            (
+                slice(top, bottom),
+                turned[: width * (bottom - top) * 3].reshape(width, bottom - top, 3),
+                passes[bottom - top],
+            )
+            for top, bottom in pairwise(edges)
+        )
+
+    def __call__(self, image: Image, out: Image) -> None:
+        """Resample uint8 (height, width, 3) into uint8 (axis.count, height, 3)."""
+        for rows, turned, resampled in self._strips:
+            # OpenCV turns an image in blocks, numpy would not.
+            cv2.transpose(image[rows], turned)
+            resampled(turned, out[:, rows])
 
 
 def _rows_first(size: tuple[int, int], rows: Span, columns: Span) -> bool:

@@ -43,6 +43,16 @@ def test_every_byte_is_pillow_s_whatever_the_shape_and_the_crop(
         assert found.flags.c_contiguous
 
 
+@pytest.mark.parametrize(("height", "width"), [(1403, 2003), (2003, 1403)])
+def test_a_large_image_turned_in_strips_has_no_seam(height: int, width: int) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    found = resample(image, Span(48, 0, 48), Span(64, 0, 64), Interpolation.BILINEAR)
+
+    whole = np.asarray(Image.fromarray(image).resize((64, 48), Image.Resampling.BILINEAR))
+    assert np.array_equal(found, whole)
+
+
 def test_a_full_hd_frame_is_reduced_to_pillow_s_bytes() -> None:
     image = np.random.default_rng(1).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
 
