@@ -46,9 +46,9 @@ class Resampling(StrEnum):
     EXACT = "exact"
     """All of it: Pillow's own bytes."""
     HALVING = "halving"
-    """Means of 2x2 pixels while twice the wanted height and width remain, then as ``exact``."""
+    """Means of 2x2 pixels while twice the wanted height and width remain, then the filter."""
     COARSE = "coarse"
-    """Means of 2x2 pixels while the wanted height and width remain, then as ``exact``."""
+    """Means of 2x2 pixels while the wanted height and width remain, then the filter."""
 
 
 class Precision(StrEnum):

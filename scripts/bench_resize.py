@@ -1,10 +1,12 @@
 """Measure every way to resize a camera image against Pillow's: time, grey levels and answers.
 
-    python scripts/bench_resize.py [--photos DIR] [--answers DIR] [--rounds 9] [--json]
+    python scripts/bench_resize.py [--all] [--threads 1] [--photos DIR] [--answers DIR] [--json]
 
-Made-up camera images of 1080 and 2160 rows come down to a network's 224 px (256 px before the
-crop, bicubic). Times are of the processor, so that other programs count little, and interleaved; a
-ratio is the median over rounds of Pillow's time divided by the other's.
+Made-up camera images of 480 to 2160 rows come down to a network's 224 px (256 px before the crop,
+bicubic); --all does so by every way to fit a shape, and bilinear too. Ours keeps its buffers, as a
+station does. Times are of the processor, so that other programs count little, or of the clock with
+more than one thread. Ways take turns; a ratio is the median over rounds of Pillow's time divided by
+the other's.
 
 --photos adds the differences on images at their own size. --answers enlarges the photos in
 DIR/<label>/* to 1080 rows with a sensor's noise and counts the answers of EfficientNet-Lite0
@@ -12,6 +14,7 @@ DIR/<label>/* to 1080 rows with a sensor's noise and counts the answers of Effic
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -26,12 +29,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecls.manifest import Interpolation, Preprocessing, Resampling
+from edgecls.manifest import Interpolation, Preprocessing, Resampling, Resize
 from edgecls.progress import track
 from edgecls_exporters.demo.training import imagenet
 from edgecls_exporters.transforms import open_upright
 from edgecls_runtime.images import find_labelled
-from edgecls_runtime.preprocessing import halvings, prepare, scaled_size
+from edgecls_runtime.preprocessing import Preparer, halvings, scaled_size
 
 Pixels = NDArray[np.uint8]
 Way = Callable[[Pixels], Pixels]
@@ -42,6 +45,7 @@ WANTED = Preprocessing(
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
 )
+SIZES = ((1080, 1920), (2160, 3840), (720, 1280), (480, 640))
 SENSOR_NOISE = 3.0  # standard deviation, grey levels
 
 
@@ -49,8 +53,11 @@ def ways(wanted: Preprocessing) -> dict[str, Way]:
     """Return everything that is compared, Pillow first."""
 
     def rung(name: Resampling) -> Way:
-        declared = replace(wanted, resampling=name)
-        return lambda image: prepare(image, declared)
+        preparer, out = (
+            Preparer(replace(wanted, resampling=name)),
+            np.empty((*wanted.size, 3), "u1"),
+        )
+        return lambda image: preparer(image, out)
 
     return {
         "Pillow": lambda image: pillow(image, wanted, None),
@@ -58,6 +65,7 @@ def ways(wanted: Preprocessing) -> dict[str, Way]:
         "Pillow reducing_gap=2": lambda image: pillow(image, wanted, 2.0),
         "OpenCV INTER_AREA": lambda image: opencv(image, wanted, cv2.INTER_AREA),
         "OpenCV INTER_LINEAR": lambda image: opencv(image, wanted, cv2.INTER_LINEAR),
+        "OpenCV halving, linear": lambda image: opencv_halving(image, wanted),
     }
 
 
@@ -76,10 +84,39 @@ def opencv(image: Pixels, wanted: Preprocessing, interpolation: int) -> Pixels:
     return cropped(np.asarray(resized, np.uint8), wanted)
 
 
+def opencv_halving(image: Pixels, wanted: Preprocessing) -> Pixels:
+    """Halve while the wanted size remains, then interpolate between the four nearest pixels."""
+    tall, wide = scaled_size(image.shape[:2], wanted)
+    while min(image.shape[0] // 2 / tall, image.shape[1] // 2 / wide) >= 1:
+        half = (image.shape[1] // 2, image.shape[0] // 2)
+        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+    resized = cv2.resize(image, (wide, tall), interpolation=cv2.INTER_LINEAR)
+    return cropped(np.asarray(resized, np.uint8), wanted)
+
+
 def cropped(image: Pixels, wanted: Preprocessing) -> Pixels:
-    """Cut the centre out, as torchvision does."""
-    top, left = (round((have - want) / 2.0) for have, want in zip(image.shape, wanted.size))  # noqa: B905 - colours stay
-    return image[top : top + wanted.size[0], left : left + wanted.size[1]]
+    """Cut the centre out, as torchvision does, or put the image into the centre of a fill."""
+    sides = zip(image.shape, wanted.size)  # noqa: B905 - colours stay
+    top, left = (round((have - want) / 2.0) for have, want in sides)
+    if min(top, left) >= 0:
+        return image[top : top + wanted.size[0], left : left + wanted.size[1]]
+    canvas = np.full((*wanted.size, 3), wanted.fill, np.uint8)
+    top, left = ((want - have) // 2 for have, want in zip(image.shape, wanted.size))  # noqa: B905
+    canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
+
+
+def declared(*, every: bool) -> list[Preprocessing]:
+    """Return what is measured: the usual way to fit a shape, or every way, by two filters."""
+    if not every:
+        return [WANTED]
+    cut = {fit: (256, 256) if fit is Resize.SHORTEST else WANTED.size for fit in Resize}
+    filters = (Interpolation.BICUBIC, Interpolation.BILINEAR)
+    return [
+        replace(WANTED, resize=fit, resize_size=size, interpolation=filtered)
+        for fit, size in cut.items()
+        for filtered in filters
+    ]
 
 
 def camera_image(height: int, width: int, seed: int = 0) -> Pixels:
@@ -101,17 +138,19 @@ def camera_image(height: int, width: int, seed: int = 0) -> Pixels:
     return np.clip(np.round(scene + noise), 0, 255).astype(np.uint8)
 
 
-def compared(height: int, width: int, rounds: int) -> dict[str, dict[str, float]]:
+def compared(
+    image: Pixels, wanted: Preprocessing, rounds: int, clock: Callable[[], float]
+) -> dict[str, dict[str, float]]:
     """Time every way in turn on one camera image, and say how far its bytes are from Pillow's."""
-    image, found = camera_image(height, width), ways(WANTED)
+    found = ways(wanted)
     reference = found["Pillow"](image).astype(int)
     times: dict[str, list[float]] = {name: [] for name in found}
     for number in range(rounds + 1):
         for name, way in found.items():
-            started = time.process_time()
+            started = clock()
             way(image)
             if number:  # the first round makes tables
-                times[name].append(time.process_time() - started)
+                times[name].append(clock() - started)
     result = {}
     for name, way in found.items():
         off = np.abs(way(image) - reference)
@@ -136,8 +175,8 @@ def on_photos(folder: Path) -> dict[str, dict[str, float]]:
             "largest": max(int(o.max()) for o in off),
         }
     for rung in (Resampling.HALVING, Resampling.COARSE):
-        declared = replace(WANTED, resampling=rung)
-        count = sum(halvings(image.shape[:2], declared) > 0 for image in images)
+        at_rung = replace(WANTED, resampling=rung)
+        count = sum(halvings(image.shape[:2], at_rung) > 0 for image in images)
         result[f"edgecls {rung}"] |= {"photos halved": count, "of": len(images)}
     return result
 
@@ -177,6 +216,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--all", action="store_true", help="every fit, bilinear too")
+    parser.add_argument("--threads", type=int, default=1, help="of OpenCV")
     parser.add_argument("--photos", metavar="DIR", type=Path)
     parser.add_argument("--answers", metavar="DIR", type=Path)
     parser.add_argument("--rows", type=int, default=1080, help="of the photos for --answers")
@@ -184,10 +225,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result: dict[str, dict[str, Any]] = {
-        "1080 x 1920, made up": compared(1080, 1920, arguments.rounds),
-        "2160 x 3840, made up": compared(2160, 3840, arguments.rounds),
-    }
+    cv2.setNumThreads(arguments.threads)
+    clock = time.process_time if arguments.threads == 1 else time.perf_counter
+    result: dict[str, dict[str, Any]] = {}
+    for size, wanted in itertools.product(SIZES, declared(every=arguments.all)):
+        title = f"{size[0]} x {size[1]}, made up, {wanted.resize}, {wanted.interpolation}"
+        result[title] = compared(camera_image(*size), wanted, arguments.rounds, clock)
     if arguments.photos is not None:
         result["photos at their own size"] = on_photos(arguments.photos)
     if arguments.answers is not None:

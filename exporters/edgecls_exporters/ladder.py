@@ -20,7 +20,7 @@ from edgecls.progress import track
 from edgecls_exporters.ledger import Answers, answered
 from edgecls_exporters.report import Rung
 from edgecls_runtime.images import Labelled, read_image
-from edgecls_runtime.preprocessing import halvings, prepare
+from edgecls_runtime.preprocessing import Preparer, halvings
 
 Image = NDArray[np.uint8]
 # No changed answer among n images leaves, with 95 % confidence, up to 3/n of all ("rule of three").
@@ -84,8 +84,9 @@ def choose(
     """
     if not images:
         return wanted or Resampling.EXACT, ()
+    preparers = [Preparer(replace(preprocessing, resampling=rung)) for rung in Resampling]
     seen = [
-        _look(judge, read_image(item.path), preprocessing, number)
+        _look(judge, read_image(item.path), preparers, number)
         for number, item in enumerate(track(images, "resize: measuring", len(images)))
     ]
     rungs = measured(seen, judge)
@@ -131,25 +132,24 @@ def _difference(found: Answers, exact: Answers) -> float:
     return float(np.abs(found.scores - exact.scores).max())
 
 
-def _look(judge: Judge, image: Image, preprocessing: Preprocessing, number: int) -> Seen:
+def _look(judge: Judge, image: Image, preparers: Sequence[Preparer], number: int) -> Seen:
     """Prepare one image at every rung; rungs that halve it as often share the work and its time."""
-    rungs = [replace(preprocessing, resampling=rung) for rung in Resampling]
-    halved = [halvings(image.shape[:2], wanted) for wanted in rungs]
-    distinct = dict(zip(halved, rungs, strict=True))
-    # This turn makes the filters' weights too, which a device makes once; it is not timed.
-    prepared = np.stack([prepare(image, wanted) for wanted in distinct.values()])
+    halved = [halvings(image.shape[:2], prepare.wanted) for prepare in preparers]
+    distinct = dict(zip(halved, preparers, strict=True))
+    # This turn makes weights and buffers too, which a device makes once; it is not timed.
+    prepared = np.stack([prepare(image) for prepare in distinct.values()])
     scores = dict(zip(distinct, judge.classify(prepared), strict=True))
     seconds = None
     if number < TIMED:
         # Each is first as often as last: a busy moment or a warm cache favours none.
         turn = number % len(distinct)
         order = [*distinct.items()]
-        took = {count: _seconds(image, wanted) for count, wanted in order[turn:] + order[:turn]}
+        took = {count: _seconds(image, prepare) for count, prepare in order[turn:] + order[:turn]}
         seconds = tuple(took[count] for count in halved)
     return Seen(np.stack([scores[count] for count in halved]), seconds)
 
 
-def _seconds(image: Image, wanted: Preprocessing) -> float:
+def _seconds(image: Image, prepare: Preparer) -> float:
     started = time.perf_counter()
-    prepare(image, wanted)
+    prepare(image)
     return time.perf_counter() - started

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecls.manifest import Interpolation, Preprocessing, Resampling, Resize
+from edgecls_runtime.filters import Span
+from edgecls_runtime.halving import halve
 from edgecls_runtime.preprocessing import halvings, prepare
-from edgecls_runtime.resampling import Span, halved, resample
+from edgecls_runtime.resampling import resample
 
 Pixels = NDArray[np.uint8]
 
@@ -35,7 +37,8 @@ def differences(image: Pixels, wanted: Preprocessing) -> NDArray[np.int_]:
 def test_halving_takes_means_of_2x2_pixels_and_an_odd_edge_as_it_is(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
-    found = halved(image)
+    found = np.zeros(((shape[0] + 1) // 2, (shape[1] + 1) // 2, 3), np.uint8)
+    halve(image, found)
 
     even = np.pad(image, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), "edge").astype(int)
     total = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
@@ -43,10 +46,10 @@ def test_halving_takes_means_of_2x2_pixels_and_an_odd_edge_as_it_is(shape: tuple
 
 
 @pytest.mark.parametrize("interpolation", SMOOTH)
-def test_one_halving_gives_the_bytes_of_pillow_s_reduce_and_resize_of_a_box(
+def test_one_halving_is_pillow_s_reduce_and_resize_of_a_box_but_for_the_weights_last_bits(
     interpolation: Interpolation,
 ) -> None:
-    random = np.random.default_rng(1)
+    random, changed = np.random.default_rng(1), []
     for _ in range(30):
         height, width = (int(n) for n in random.integers(60, 260, 2))
         tall, wide = (int(n) for n in random.integers(1, 30, 2))
@@ -56,10 +59,13 @@ def test_one_halving_gives_the_bytes_of_pillow_s_reduce_and_resize_of_a_box(
         rows, columns = Span(tall, top, tall - top), Span(wide, left, wide - left)
         found = resample(image, rows, columns, interpolation, halvings=1)
 
-        whole = Image.fromarray(image).reduce(2)
-        filtered = Image.Resampling[interpolation.upper()]
-        expected = whole.resize((wide, tall), filtered, box=(0, 0, width / 2, height / 2))
-        assert np.array_equal(found, np.asarray(expected)[top:, left:]), (image.shape, rows)
+        whole, filtered = Image.fromarray(image).reduce(2), Image.Resampling[interpolation.upper()]
+        less = whole.resize((whole.width, tall), filtered, box=(0, 0, whole.width, height / 2))
+        expected = less.resize((wide, tall), filtered, box=(0, 0, width / 2, tall))
+        off = np.abs(found - np.asarray(expected, np.int_)[top:, left:])
+        assert off.max() <= 1, (image.shape, rows)
+        changed.append(off.mean())
+    assert np.mean(changed) < 0.02
 
 
 @pytest.mark.parametrize("resampling", FAST)

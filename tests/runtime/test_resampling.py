@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from edgecls.manifest import Interpolation
-from edgecls_runtime.resampling import Span, resample
+from edgecls_runtime.filters import Span
+from edgecls_runtime.resampling import resample
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -40,6 +41,16 @@ def test_every_byte_is_pillow_s_whatever_the_shape_and_the_crop(
         expected = whole[top : top + rows.count, left : left + cols.count]
         assert np.array_equal(found, expected), (image.shape, rows, cols)
         assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize(("height", "width"), [(1403, 2003), (2003, 1403)])
+def test_a_large_image_turned_in_strips_has_no_seam(height: int, width: int) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    found = resample(image, Span(48, 0, 48), Span(64, 0, 64), Interpolation.BILINEAR)
+
+    whole = np.asarray(Image.fromarray(image).resize((64, 48), Image.Resampling.BILINEAR))
+    assert np.array_equal(found, whole)
 
 
 def test_a_full_hd_frame_is_reduced_to_pillow_s_bytes() -> None:
