@@ -84,9 +84,8 @@ class Preparer:
                 f"expected uint8 {(*self.wanted.size, 3)}, C-contiguous and writable"
             )
         size = image.shape[:2]
-        with (
-            self._lock
-        ):  # taken out while in use: another thread that comes meanwhile makes its own
+        # Taken out while in use: another thread that comes meanwhile makes its own.
+        with self._lock:
             plan = self._idle.pop(size, None)
         plan = plan or _plan(size, self.wanted)
         plan.carry_out(image, out, self.wanted.fill)
