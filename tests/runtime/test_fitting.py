@@ -162,7 +162,7 @@ def test_bench_measures_what_fits(bundle: Path, capsys: pytest.CaptureFixture[st
 
     printed = capsys.readouterr()
     assert [line["variant"] for line in json.loads(printed.out)["variants"]] == ["fp32"]
-    assert f"{INT8}: not run: is for s390x" in printed.err
+    assert f"{INT8} on cpu: not run: is for s390x" in printed.err
 
 
 def test_show_says_what_each_variant_was_made_for(
