@@ -21,7 +21,10 @@ from parts import LABELS, Made, part_image
 from servers import MjpegServer, free_port
 
 GOOD, SCRATCHED = (part_image(label, np.random.default_rng(3)) for label in LABELS)
-KEYS = "bundle, camera, rule, format, variant, providers, journal, outputs, timeout_ms, max_age_ms"
+KEYS = (
+    "bundle, camera, rule, format, variant, providers, placement, journal, outputs, timeout_ms, "
+    "max_age_ms"
+)
 WAIT_S = 30.0
 TIMEOUT = "no frame within 0.3 s"
 
