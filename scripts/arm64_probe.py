@@ -2,7 +2,7 @@
 
     python scripts/arm64_probe.py FOLDER
 
-FOLDER holds ``images/`` (files to decode) and, with a ``model.onnx``, its input ``batch.npy``.
+FOLDER holds ``images/`` (files to decode), ``u8u8.onnx`` and ``u8u8.npz`` (its inputs).
 ``check_arm64.py`` runs this on both sides and compares. It prints one JSON object: name -> SHA-256.
 """
 
@@ -15,19 +15,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edgecls.manifest import Interpolation, Preprocessing, Resampling, Resize
 from edgecls_runtime.images import read_image
 from edgecls_runtime.preprocessing import prepare
-from edgecls_runtime.providers import cpu
 
 PACKAGES = ("edgecls", "numpy", "onnxruntime", "opencv-python-headless")
 # (height, width), px: enlarged, shrunk without halving, halved two and three times.
 SHAPES = ((37, 53), (301, 270), (719, 1281), (1080, 1920))
 
 
-def digest(values: NDArray[np.uint8] | NDArray[np.float32]) -> str:
+def digest(values: NDArray[np.uint8]) -> str:
     """Return the SHA-256, hex, of an array's shape, dtype and bytes."""
     head = f"{values.shape} {values.dtype.str} ".encode()
     return hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).hexdigest()
@@ -49,13 +49,21 @@ def resized() -> Iterator[tuple[str, str]]:
                 yield name, digest(prepare(image, wanted))
 
 
+def integers(folder: Path) -> Iterator[tuple[str, str]]:
+    """Run each integer layer of a network; the name is that of its output."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    provider = ["CPUExecutionProvider"]
+    session = ort.InferenceSession(folder / "u8u8.onnx", options, providers=provider)
+    with np.load(folder / "u8u8.npz") as fed:
+        values = session.run(None, dict(fed))
+    for output, value in zip(session.get_outputs(), values, strict=True):
+        yield output.name, digest(value)
+
+
 def main() -> None:
     """Print the digests, and what this machine is."""
     folder = Path(sys.argv[1])
-    scores = []
-    if (folder / "model.onnx").exists():
-        batch = np.load(folder / "batch.npy")
-        scores = list(cpu.open(threads=1).load(folder / "model.onnx").run(batch))
     versions = [f"{name} {version(name)}" for name in PACKAGES]
     answer = {
         "machine": ", ".join(
@@ -63,7 +71,7 @@ def main() -> None:
         ),
         "decoded": {f.name: digest(read_image(f)) for f in sorted((folder / "images").iterdir())},
         "resized": dict(resized()),
-        "u8u8": {str(number): digest(row) for number, row in enumerate(scores)},
+        "u8u8": dict(integers(folder)),
     }
     json.dump(answer, sys.stdout)
 
