@@ -17,6 +17,7 @@ from edgecls.errors import ExportError
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
 from edgecls_exporters.face import INPUT, OPSET, OUTPUT
+from edgecls_exporters.faster import rewrite_standard
 from edgecls_exporters.flops import flops
 from edgecls_exporters.foreign import Foreign
 from edgecls_exporters.original import Original, first_line
@@ -81,6 +82,7 @@ def export_graph(original: Original, task: Task) -> ModelProto:
             f"{original.source}: onnxruntime refuses it: {first_line(error)}"
         ) from error
     fold_scale(model)
+    rewrite_standard(model)
     onnx.checker.check_model(model, full_check=True)
     return model
 
