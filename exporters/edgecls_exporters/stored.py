@@ -36,7 +36,9 @@ def store_weights(model: ModelProto) -> int:
         if weight is None or reads[weight.name] > 1 or np.prod(weight.dims) < SMALLEST:
             continue
         values = numpy_helper.to_array(weight)
-        last = node.op_type == "MatMul" or (node.op_type == "Gemm" and not attribute(node, "transB", 0))
+        last = node.op_type == "MatMul" or (
+            node.op_type == "Gemm" and not attribute(node, "transB", 0)
+        )
         integers, scale = rounded(values, values.ndim - 1 if last else 0)
         names = [f"{weight.name}_{part}" for part in ("stored", "step", "cast", "restored")]
         graph.initializer.append(numpy_helper.from_array(integers, names[0]))
@@ -51,9 +53,7 @@ def store_weights(model: ModelProto) -> int:
     return count
 
 
-def rounded(
-    values: NDArray[np.float32], axis: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def rounded(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Round weights to -127..127 times a scale for each place of an axis.
 
     Returns:

@@ -101,11 +101,11 @@ def _reshapes_behind(wiring: Wiring, last: NodeProto) -> list[NodeProto]:
         if node is None or node.output[0] in seen:
             continue
         seen.add(node.output[0])
-        if node.op_type == "Reshape" and (shape := wiring.value(node.input[1])) is not None:
-            if shape.size in (4, 5):
-                found.append(node)
-                continue
-        waiting += node.input
+        shape = wiring.value(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is not None and shape.size in (4, 5):
+            found.append(node)
+        else:
+            waiting += node.input
     return found
 
 
@@ -123,7 +123,8 @@ def _bias(wiring: Wiring, added: NodeProto) -> str | None:
 
 def _between(wiring: Wiring, packed: str, last: NodeProto) -> list[NodeProto]:
     """Return the nodes from a tensor to a node; none if anything else flows in or out."""
-    inside, waiting = {}, [last]
+    inside: dict[str, NodeProto] = {}
+    waiting = [last]
     while waiting and len(inside) <= MOST_NODES:
         node = waiting.pop()
         inside[node.output[0]] = node

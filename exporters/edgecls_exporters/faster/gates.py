@@ -48,9 +48,7 @@ def _is_gate(wiring: Wiring, known: Shapes, image: str, gate: str) -> bool:
     return wiring.maker(maker.input[0], "Conv") is not None
 
 
-def _spread(
-    wiring: Wiring, node: NodeProto, image: str, gate: str, shape: list[int | str]
-) -> None:
+def _spread(wiring: Wiring, node: NodeProto, image: str, gate: str, shape: list[int | str]) -> None:
     height, width = (int(size) for size in shape[2:])
     scales = np.array([1, 1, height, width], np.float32)
     name = wiring.add_constant(f"spread_{height}x{width}", scales)

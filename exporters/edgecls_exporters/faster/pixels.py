@@ -90,7 +90,9 @@ def _rows(wiring: Wiring, face: _Face, width: int) -> list[str]:
     wiring.add_constant(ROWS, np.array([0, 0, 3 * width], np.int64))
     wiring.add_constant(PIXELS, np.array([0, 0, width, 3], np.int64))
     wiring.add_constant(ROW_MEANS, np.tile(face.mean.ravel(), width))
-    names = [f"{face.rounding.output[0]}/{part}" for part in ("rows", "float", "centred", "rounded")]
+    names = [
+        f"{face.rounding.output[0]}/{part}" for part in ("rows", "float", "centred", "rounded")
+    ]
     rows, floats, centred, rounded = names
     image = f"{face.rounding.output[0]}/image"
     nodes = [
