@@ -18,7 +18,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,7 +124,7 @@ def session(model: ModelProto, threads: int, *, spinning: bool) -> ort.Inference
     )
 
 
-def timed(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def timed(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Return, by name, a time for each round, s: the fastest of its calls, taken in turn."""
     quickest = min(_seconds(call) for call in calls.values() for _ in range(3))
     repeats = max(FEWEST_CALLS, int(ROUND_SECONDS / quickest))

@@ -32,7 +32,8 @@ class Gated(nn.Module):
         features = functional.relu(self.stem(image))
         squeezed = functional.relu(self.reduce(features.mean((2, 3), keepdim=True)))
         gated = features * functional.hardsigmoid(self.expand(squeezed))
-        return self.head(functional.relu(self.last(gated)).mean((2, 3)))
+        scores: Tensor = self.head(functional.relu(self.last(gated)).mean((2, 3)))
+        return scores
 
 
 class Attending(nn.Module):
@@ -53,7 +54,8 @@ class Attending(nn.Module):
             query, key, value, attn_mask=self.mask, scale=self.scale
         )
         joined = self.joined(seen.transpose(1, 2).reshape(-1, 16, WIDTH))
-        return self.head(functional.gelu(tokens + joined).mean(1))
+        scores: Tensor = self.head(functional.gelu(tokens + joined).mean(1))
+        return scores
 
 
 def exported(network: nn.Module) -> ModelProto:

@@ -6,15 +6,18 @@ Measured by ``scripts/bench_surgery.py``. A network is of one of three kinds:
   GELU, softmax and sums have slow integer kernels or none; the products of activations are a small
   part. Integers are for the products with weights, whose results stay float: nothing is rounded
   twice.
-- **HardSwish** behind many convolutions. It has no integer kernel: each is computed in float
-  between two roundings, and a product of integers. Such networks are made for few multiplications,
-  so that integers cannot win that back. Integers are for the layers behind the last pooling, which
-  wait for their weights to come from memory; the others are stored in 8 bits and compute in float.
+- **HardSwish** behind many small convolutions. It has no integer kernel: each is computed in float
+  between two roundings, and a product of integers. With few multiplications integers cannot win
+  that back (MobileNetV3-small; in MobileNetV3-large they do). Integers are for the layers behind
+  the last pooling, which wait for their weights to come from memory; the others are stored in 8
+  bits and compute in float.
 - **Everything else** is integers throughout.
 """
 
+import numpy as np
 from onnx import ModelProto, NodeProto
 
+from edgecls_exporters.faster.wiring import shapes
 from edgecls_exporters.layers import LAYERS
 from edgecls_exporters.release import drop_unread
 
@@ -23,6 +26,8 @@ POOLINGS = frozenset({"GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "Reduc
 HARD = ("HardSwish", "HardSigmoid")
 # MobileNetV3-small has 28 with its gates, for 53 convolutions.
 HARD_SHARE = 0.25
+# Multiplications of a convolution, on average: 1.1e6 in MobileNetV3-small, 3.5e6 in -large.
+FEW_MULTIPLICATIONS = 2e6
 
 
 def operators(graph: ModelProto) -> str:
@@ -31,9 +36,20 @@ def operators(graph: ModelProto) -> str:
     convolutions = kinds.count("Conv")
     if "LayerNormalization" in kinds and kinds.count("MatMul") > convolutions:
         return "weights"
-    if convolutions and sum(map(kinds.count, HARD)) >= HARD_SHARE * convolutions:
+    hard = sum(map(kinds.count, HARD)) >= HARD_SHARE * convolutions
+    if convolutions and hard and _multiplications(graph) < FEW_MULTIPLICATIONS * convolutions:
         return "head"
     return "all"
+
+
+def _multiplications(graph: ModelProto) -> int:
+    """Return the multiplications of all convolutions for one image; 0 of those of open shapes."""
+    known, total = shapes(graph), 0
+    weights = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.graph.initializer}
+    for node in [node for node in graph.graph.node if node.op_type == "Conv"]:
+        places = [size for size in known.get(node.output[0], [])[2:] if isinstance(size, int)]
+        total += weights.get(node.input[1], 0) * int(np.prod(places)) if places else 0
+    return total
 
 
 def float_layers(graph: ModelProto, plan: str) -> list[str]:

@@ -43,15 +43,11 @@ def flatten_pixels(model: ModelProto) -> int:
     width = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
     if face is None or not width:
         return 0
-    rounded = [INPUT] if _exact(wiring, face) else _rows(wiring, face, width)
-    planes = helper.make_node(
-        "Transpose",
-        [rounded[-1]],
-        list(face.rounding.output),
-        name=face.transpose.name,
-        perm=TO_PLANES,
-    )
-    wiring.replace(face.rounding, [planes])
+    if _exact(wiring, face):
+        planes = _transposed(face, INPUT, face.rounding.output[0])
+        wiring.replace(face.rounding, [planes])
+    else:
+        wiring.replace(face.subtraction, _rows(wiring, face, width))
     wiring.finish()
     return 1
 
@@ -85,29 +81,24 @@ def _exact(wiring: Wiring, face: _Face) -> bool:
     return bool(np.all(face.mean == int(zero.flat[0])))
 
 
-def _rows(wiring: Wiring, face: _Face, width: int) -> list[str]:
-    """Put the rounding of rows into the graph; return its tensors, the last shaped as the image."""
+def _transposed(face: _Face, image: str, planes: str) -> NodeProto:
+    name = face.transpose.name
+    return helper.make_node("Transpose", [image], [planes], name=name, perm=TO_PLANES)
+
+
+def _rows(wiring: Wiring, face: _Face, width: int) -> list[NodeProto]:
+    """Return nodes that give what the subtraction gave, by rows."""
     wiring.add_constant(ROWS, np.array([0, 0, 3 * width], np.int64))
     wiring.add_constant(PIXELS, np.array([0, 0, width, 3], np.int64))
     wiring.add_constant(ROW_MEANS, np.tile(face.mean.ravel(), width))
-    names = [
-        f"{face.rounding.output[0]}/{part}" for part in ("rows", "float", "centred", "rounded")
-    ]
-    rows, floats, centred, rounded = names
-    image = f"{face.rounding.output[0]}/image"
-    nodes = [
+    (output,) = face.subtraction.output
+    rows, floats, centred, image = (
+        f"{output}/{part}" for part in ("rows", "float", "centred", "image")
+    )
+    return [
         helper.make_node("Reshape", [INPUT, ROWS], [rows], name=rows),
         helper.make_node("Cast", [rows], [floats], name=floats, to=TensorProto.FLOAT),
         helper.make_node("Sub", [floats, ROW_MEANS], [centred], name=face.subtraction.name),
-        helper.make_node(
-            "QuantizeLinear",
-            [centred, *face.rounding.input[1:]],
-            [rounded],
-            name=face.rounding.name,
-        ),
-        helper.make_node("Reshape", [rounded, PIXELS], [image], name=image),
+        helper.make_node("Reshape", [centred, PIXELS], [image], name=image),
+        _transposed(face, image, output),
     ]
-    at = [node.output[0] for node in wiring.model.graph.node].index(face.transpose.output[0])
-    for node in reversed(nodes):
-        wiring.model.graph.node.insert(at, node)
-    return [*names, image]
