@@ -14,10 +14,9 @@ Measured by ``scripts/bench_surgery.py``. A network is of one of three kinds:
 - **Everything else** is integers throughout.
 """
 
-import numpy as np
 from onnx import ModelProto, NodeProto
 
-from edgecls_exporters.faster.wiring import shapes
+from edgecls_exporters.flops import flops
 from edgecls_exporters.layers import LAYERS
 from edgecls_exporters.release import drop_unread
 
@@ -42,14 +41,10 @@ def operators(graph: ModelProto) -> str:
     return "all"
 
 
-def _multiplications(graph: ModelProto) -> int:
-    """Return the multiplications of all convolutions for one image; 0 of those of open shapes."""
-    known, total = shapes(graph), 0
-    weights = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.graph.initializer}
-    for node in [node for node in graph.graph.node if node.op_type == "Conv"]:
-        places = [size for size in known.get(node.output[0], [])[2:] if isinstance(size, int)]
-        total += weights.get(node.input[1], 0) * int(np.prod(places)) if places else 0
-    return total
+def _multiplications(graph: ModelProto) -> float:
+    """Return the multiplications of all convolutions for one image; open shapes count as none."""
+    convolutions = {node.name for node in graph.graph.node if node.op_type == "Conv"}
+    return sum(cost for name, cost in flops(graph).items() if name in convolutions) / 2
 
 
 def float_layers(graph: ModelProto, plan: str) -> list[str]:
