@@ -17,6 +17,7 @@ from edgecls.errors import ExportError
 from edgecls.manifest import Preprocessing
 from edgecls.prediction import Task
 from edgecls_exporters.face import INPUT, OPSET, OUTPUT
+from edgecls_exporters.faster import rewrite_standard
 from edgecls_exporters.flops import flops
 from edgecls_exporters.foreign import Foreign
 from edgecls_exporters.original import Original, first_line
@@ -60,8 +61,13 @@ def to_scores(logits: Tensor, task: Task) -> Tensor:
     return torch.softmax(logits, dim=1)
 
 
-def export_graph(original: Original, task: Task) -> ModelProto:
+def export_graph(original: Original, task: Task, *, rewritten: bool = True) -> ModelProto:
     """Export, simplify and check.
+
+    Args:
+        original: The model, as its source gave it.
+        task: How logits become scores.
+        rewritten: Whether to write standard operators so that they are fast (``faster``).
 
     Raises:
         ExportError: PyTorch cannot export the module, or onnxruntime cannot read the graph.
@@ -81,6 +87,8 @@ def export_graph(original: Original, task: Task) -> ModelProto:
             f"{original.source}: onnxruntime refuses it: {first_line(error)}"
         ) from error
     fold_scale(model)
+    if rewritten:
+        rewrite_standard(model)
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -21,11 +21,12 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from edgecls_exporters import bias_correction, integer_face, ranges, rounding, saturation
+from edgecls_exporters import bias_correction, integer_face, mixed, ranges, rounding, saturation
 from edgecls_exporters.equalisation import channel_peaks, equalised
 from edgecls_exporters.layers import LAYERS, store
 from edgecls_exporters.ranges import Batches, Histogram, Range
 from edgecls_exporters.release import drop_unread
+from edgecls_exporters.stored import store_weights
 from edgecls_exporters.targets import Scheme, Target
 
 FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
@@ -60,7 +61,9 @@ class Plan:
 
     Attributes:
         ranges: Name of a function of ``ranges.METHODS``.
-        operators: ``all`` that have integer kernels, or ``layers``: convolutions and products only.
+        operators: ``all`` that have integer kernels; ``layers``: convolutions and products only;
+            ``weights``: those with weights only, a product's result staying float; ``head``: what
+            comes after the last pooling, all other weights being stored in 8 bits (``stored``).
 
     """
 
@@ -155,6 +158,8 @@ def quantize(facts: Calibration, target: Target, plan: Plan) -> tuple[ModelProto
     bias_correction.correct(model, facts.graph, facts.means)
     if target.integer_face:
         integer_face.use_integers(model)
+    if plan.operators == "head":
+        store_weights(model)
     return model, growth
 
 
@@ -175,6 +180,7 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
         _tensors(found),
         [],
         [node.name for node in facts.graph.graph.node if node.op_type in floats]
+        + mixed.float_layers(facts.graph, plan.operators)
         + _scoring(facts.graph)
         + (_weight_batches(facts.graph) if scheme.bounded else []),
         sorted(wanted),
@@ -191,6 +197,8 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
     quantizer.model.topological_sort()
     model: ModelProto = quantizer.model.model
     _join_activations(model)
+    if plan.operators in ("weights", "head"):
+        mixed.free_products(model)
     onnx.checker.check_model(model)
     return model
 

@@ -16,7 +16,7 @@ from onnx import ModelProto
 
 from edgecls.prediction import Task
 from edgecls.progress import step, track
-from edgecls_exporters import head, ledger, ranges
+from edgecls_exporters import head, ledger, mixed, ranges
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.ledger import Answers, Row, Truth
@@ -107,12 +107,14 @@ def guarded(
     """
     case = Case(facts, target, choosing, name)
     ways = track(ranges.METHODS, f"{name}: comparing ways to quantize", len(ranges.METHODS))
-    attempts = [_tried(case, Plan(method)) for method in ways]
+    operators = mixed.operators(facts.graph) if target.mixed else "all"
+    attempts = [_tried(case, Plan(method, operators)) for method in ways]
     gains: dict[str, float] = {}
     if not best_of(attempts).tight:
-        plan = Plan(best_of(attempts).plan.ranges, "layers")
-        step(f"{name}: answers change; trying {plan.ranges}, layers with weights only")
-        attempts.append(_tried(case, plan))
+        if operators == "all":
+            plan = Plan(best_of(attempts).plan.ranges, "layers")
+            step(f"{name}: answers change; trying {plan.ranges}, layers with weights only")
+            attempts.append(_tried(case, plan))
         start = best_of(attempts)
         gains = _gains(case, start)
         small = _small(facts.graph, gains)

@@ -68,7 +68,7 @@ class Attempt:
 
     Attributes:
         ranges: ``minmax``, ``entropy``, ``percentile`` or ``mse``.
-        operators: ``all`` in integers that can be, or ``layers`` with weights only.
+        operators: As ``quantization.Plan.operators``.
         float_layers: How many layers it keeps in float.
         divergence: Mean KL of its scores from fp32's, nats, once its head is refitted.
         agreement: Share of images with fp32's answer, 0..1, likewise.

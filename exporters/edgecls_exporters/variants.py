@@ -13,6 +13,7 @@ from edgecls.prediction import Task
 from edgecls.progress import step, track
 from edgecls_exporters import ledger, targets
 from edgecls_exporters.budget import Budget
+from edgecls_exporters.faster import rewrite_for
 from edgecls_exporters.half import to_half
 from edgecls_exporters.original import first_line
 from edgecls_exporters.probe import quiet_session
@@ -141,6 +142,7 @@ def _integer(facts: Calibration, target: Target, choosing: Choosing, name: str) 
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
         # Onnxruntime's quantizer raises these for graphs that it does not expect.
         raise ExportError(f"onnxruntime's quantizer fails: {first_line(error)}") from error
+    rewrite_for(model, target.rewritings)
     return Made(name, target, model, quantization)
 
 

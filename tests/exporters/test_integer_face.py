@@ -9,13 +9,15 @@ import pytest
 from onnx import ModelProto
 
 from edgecls.errors import ExportError
-from edgecls_exporters import integer_face
-from parts import SIZE, Made
+from edgecls_exporters import integer_face, targets
+from edgecls_exporters.quantization import Plan, calibrate, quantize
+from small_graphs import batches_of, convolutions, pictures
 
 
 @pytest.fixture
-def int8(made: Made) -> ModelProto:
-    return onnx.load(made.path / "model.int8-x86-avx2.onnx")
+def int8() -> ModelProto:
+    facts = calibrate(convolutions(), batches_of(pictures(8)), 0)
+    return quantize(facts, targets.find("x86-avx2"), Plan("minmax"))[0]
 
 
 def test_no_cast_and_no_float_constant_is_left_before_the_first_layer(int8: ModelProto) -> None:
@@ -31,7 +33,7 @@ def test_no_cast_and_no_float_constant_is_left_before_the_first_layer(int8: Mode
 
 
 def test_the_scores_change_by_no_more_than_a_rounded_mean(int8: ModelProto) -> None:
-    images = np.random.default_rng(3).integers(0, 256, (16, *SIZE, 3), dtype=np.uint8)
+    images = pictures(16, seed=3)
     before = scores(int8, images)
 
     integer_face.use_integers(int8)

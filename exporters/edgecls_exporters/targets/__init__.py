@@ -48,6 +48,8 @@ class Target:
         keep_float: Operators that its kernels do not run on integers, or run wrongly.
         source: Where this is written, or how it was measured.
         integer_face: Whether the image must reach the first layer as integers (``integer_face``).
+        mixed: Whether what its integer kernels do not make faster stays float (``mixed``).
+        rewritings: Of ``faster.BY_NAME``, what its finished files get.
 
     """
 
@@ -59,6 +61,8 @@ class Target:
     keep_float: frozenset[str] = frozenset()
     source: str = ""
     integer_face: bool = False
+    mixed: bool = False
+    rewritings: tuple[str, ...] = ()
 
 
 def names() -> tuple[str, ...]:

@@ -24,4 +24,5 @@ TARGET = Target(
     providers=("CPUExecutionProvider",),
     machines=("aarch64", "arm64", "ARM64"),
     source="onnxruntime MLAS platform.cpp and convsym.cpp; scores measured on emulated ARM",
+    rewritings=("pixels",),
 )

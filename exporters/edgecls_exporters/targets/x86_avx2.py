@@ -15,4 +15,6 @@ TARGET = Target(
     providers=("CPUExecutionProvider",),
     machines=("x86_64", "AMD64"),
     source="onnxruntime MLAS, QgemmU8S8KernelAvx2; measured in docs/int8.md",
+    mixed=True,
+    rewritings=("pixels", "gates", "attention"),
 )

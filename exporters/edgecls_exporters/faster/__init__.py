@@ -1,0 +1,45 @@
+"""Rewrite graphs so that onnxruntime's CPU kernels run them faster, with the same answers.
+
+One file a rewriting, each a plain function ``ModelProto -> int``: it changes the model in place and
+returns how many places it found. A place that does not look exactly as expected stays as it is.
+What each gains is measured by ``scripts/bench_surgery.py``.
+"""
+
+from collections.abc import Callable
+
+from onnx import ModelProto
+
+from edgecls_exporters.faster.attention import join_attention
+from edgecls_exporters.faster.gates import spread_gates
+from edgecls_exporters.faster.gelu import reorder_gelu
+from edgecls_exporters.faster.pixels import flatten_pixels
+from edgecls_exporters.faster.pooling import pool_means
+
+Rewriting = Callable[[ModelProto], int]
+
+# Standard operators that every kernel family knows: for the float graph all variants are made of.
+STANDARD: tuple[Rewriting, ...] = (pool_means, reorder_gelu)
+# By the name that a target gives in ``Target.rewritings``.
+BY_NAME: dict[str, Rewriting] = {
+    "attention": join_attention,
+    "gates": spread_gates,
+    "pixels": flatten_pixels,
+}
+
+
+def rewrite_standard(model: ModelProto) -> None:
+    """Rewrite, in place, a float graph that every target is made from."""
+    for rewriting in STANDARD:
+        rewriting(model)
+
+
+def rewrite_for(model: ModelProto, names: tuple[str, ...]) -> None:
+    """Rewrite, in place, a finished variant, in the order of the names.
+
+    Args:
+        model: Of one target; no pass of the quantizer may follow.
+        names: Keys of ``BY_NAME``.
+
+    """
+    for name in names:
+        BY_NAME[name](model)
