@@ -1,0 +1,129 @@
+"""Is a provider to be had here, and if not: which package, library or device is missing.
+
+onnxruntime itself says little. A provider whose libraries are not there is listed all the same, a
+log line tells of it, and the session runs on the processor.
+"""
+
+import contextlib
+import ctypes
+import io
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import onnxruntime as ort
+
+from edgecls import progress
+from edgecls.errors import ProviderError
+from edgecls_runtime import packages
+from edgecls_runtime.execution_provider import ExecutionProvider
+
+# Between plug-ins' devices, where nothing else is asked for.
+FASTEST_FIRST = ("npu", "gpu", "cpu")
+PROCESSOR = "CPUExecutionProvider"
+
+
+def require_whole(provider: ExecutionProvider) -> None:
+    """Refuse an environment in which one onnxruntime overwrote another.
+
+    The processor's provider is in each of them and all but sure to work: there it is a warning.
+
+    Raises:
+        ProviderError: There is more than one; the message holds the command that repairs it.
+
+    """
+    wanted = "onnxruntime" if provider.plugin else provider.package
+    if not (found := packages.clash(wanted)):
+        return
+    if provider.name != PROCESSOR:
+        raise ProviderError(f"{provider.name}: {found}")
+    progress.step(f"warning: {found}")
+
+
+def require_compiled_in(provider: ExecutionProvider) -> None:
+    """Refuse a provider that the installed onnxruntime does not have.
+
+    Raises:
+        ProviderError: It is not there; the message says which package carries it.
+
+    """
+    there = ort.get_available_providers()
+    if provider.name in there:
+        if provider.library in ("cuda", "tensorrt"):
+            _load_libraries_of_pip()
+        return
+    carrier = next(iter(packages.carriers()), packages.Package("onnxruntime", ort.__version__))
+    raise ProviderError(
+        f"{provider.name}: not in {carrier}, which has {', '.join(there)}; "
+        f"{provider.elsewhere or f'run: {packages.replacing(provider.package)}'}"
+    )
+
+
+def add_plugin(options: ort.SessionOptions, provider: ExecutionProvider) -> None:
+    """Register a plug-in's library and take its device.
+
+    Raises:
+        ProviderError: The package, a library that it needs, or the device is not there.
+
+    """
+    devices = plugin_devices(provider)
+    kinds = [device.device.type.name.lower() for device in devices]
+    wanted = [kind for kind in FASTEST_FIRST if provider.device in ("", kind) and kind in kinds]
+    if not wanted:
+        raise ProviderError(
+            f"{provider.name}: {packages.installed(provider.package) or provider.package} finds no "
+            f"{provider.device or 'device'} here that it can use; it offers "
+            f"{', '.join(kinds) or 'none'}; {provider.no_device or 'is its driver installed?'}"
+        )
+    options.add_provider_for_devices([devices[kinds.index(wanted[0])]], provider.options)
+
+
+def plugin_devices(provider: ExecutionProvider) -> list[ort.OrtEpDevice]:
+    """Return the devices that a plug-in offers, its library registered.
+
+    Raises:
+        ProviderError: The package, or a library that it needs, is not there.
+
+    """
+    try:
+        library = import_module(provider.plugin).get_library_path()
+    except ImportError as error:
+        raise ProviderError(
+            f"{provider.name}: {provider.package} is not installed; "
+            f"{provider.elsewhere or f'run: pip install {provider.package}'}"
+        ) from error
+    if provider.name not in {device.ep_name for device in ort.get_ep_devices()}:
+        try:
+            ort.register_execution_provider_library(provider.name, library)
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            if "already registered" not in str(error):  # so it is, and offers no device
+                raise ProviderError(f"{provider.name}: {first_line(error)}") from error
+    return [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
+
+
+def why_not(provider: ExecutionProvider) -> str:
+    """Return which library a provider of onnxruntime's own misses; empty if it can load."""
+    names = {"win32": "onnxruntime_providers_{}.dll", "darwin": "libonnxruntime_providers_{}.dylib"}
+    pattern = names.get(sys.platform, "libonnxruntime_providers_{}.so")
+    folder = Path(ort.__file__).parent / "capi"
+    if not provider.library or not (own := folder / pattern.format(provider.library)).is_file():
+        return ""
+    try:
+        ctypes.CDLL(str(folder / pattern.format("shared")), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(own))
+    except OSError as error:
+        return f"{error}; {provider.elsewhere or f'run: pip install {provider.package!r}'}"
+    return ""
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's first line, without the place in onnxruntime's source."""
+    line = str(error).strip().partition("\n")[0]
+    return line.rpartition(" [ONNXRuntimeError] ")[2] if line.startswith("/") else line
+
+
+def _load_libraries_of_pip() -> None:
+    """Load CUDA from the packages of PyPI, where they are: the loader does not look there."""
+    with contextlib.suppress(AttributeError, RuntimeError, OSError):  # before 1.21; no such folder
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not find
+            ort.preload_dlls()
