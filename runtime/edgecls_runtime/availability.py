@@ -14,7 +14,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from edgecls import progress
-from edgecls.errors import ProviderError
+from edgecls.errors import ProviderMissing
 from edgecls_runtime import packages
 from edgecls_runtime.execution_provider import ExecutionProvider
 
@@ -23,72 +23,52 @@ FASTEST_FIRST = ("npu", "gpu", "cpu")
 PROCESSOR = "CPUExecutionProvider"
 
 
-def require_whole(provider: ExecutionProvider) -> None:
-    """Refuse an environment in which one onnxruntime overwrote another.
-
-    The processor's provider is in each of them and all but sure to work: there it is a warning.
+def require(provider: ExecutionProvider) -> None:
+    """Refuse a provider that cannot be built on this device, before a model is loaded.
 
     Raises:
-        ProviderError: There is more than one; the message holds the command that repairs it.
+        ProviderMissing: A package, a library or the hardware is not here; in one line, with what
+            to do.
 
     """
-    wanted = "onnxruntime" if provider.plugin else provider.package
-    if not (found := packages.clash(wanted)):
-        return
-    if provider.name != PROCESSOR:
-        raise ProviderError(f"{provider.name}: {found}")
-    progress.step(f"warning: {found}")
+    _require_one_package(provider)
+    if provider.plugin:
+        plugin_device(provider)
+    else:
+        _require_compiled_in(provider)
+        _require_library(provider)
 
 
-def require_compiled_in(provider: ExecutionProvider) -> None:
-    """Refuse a provider that the installed onnxruntime does not have.
-
-    Raises:
-        ProviderError: It is not there; the message says which package carries it.
-
-    """
-    there = ort.get_available_providers()
-    if provider.name in there:
-        if provider.library in ("cuda", "tensorrt"):
-            _load_libraries_of_pip()
-        return
-    carrier = next(iter(packages.carriers()), packages.Package("onnxruntime", ort.__version__))
-    raise ProviderError(
-        f"{provider.name}: not in {carrier}, which has {', '.join(there)}; "
-        f"{provider.elsewhere or f'run: {packages.replacing(provider.package)}'}"
-    )
-
-
-def add_plugin(options: ort.SessionOptions, provider: ExecutionProvider) -> None:
-    """Register a plug-in's library and take its device.
+def plugin_device(provider: ExecutionProvider) -> ort.OrtEpDevice:
+    """Return the device of a plug-in that a provider takes.
 
     Raises:
-        ProviderError: The package, a library that it needs, or the device is not there.
+        ProviderMissing: The package, a library that it needs, or the device is not there.
 
     """
     devices = plugin_devices(provider)
     kinds = [device.device.type.name.lower() for device in devices]
     wanted = [kind for kind in FASTEST_FIRST if provider.device in ("", kind) and kind in kinds]
     if not wanted:
-        raise ProviderError(
+        raise ProviderMissing(
             f"{provider.name}: {packages.installed(provider.package) or provider.package} finds no "
             f"{provider.device or 'device'} here that it can use; it offers "
             f"{', '.join(kinds) or 'none'}; {provider.no_device or 'is its driver installed?'}"
         )
-    options.add_provider_for_devices([devices[kinds.index(wanted[0])]], provider.options)
+    return devices[kinds.index(wanted[0])]
 
 
 def plugin_devices(provider: ExecutionProvider) -> list[ort.OrtEpDevice]:
     """Return the devices that a plug-in offers, its library registered.
 
     Raises:
-        ProviderError: The package, or a library that it needs, is not there.
+        ProviderMissing: The package, or a library that it needs, is not there.
 
     """
     try:
         library = import_module(provider.plugin).get_library_path()
     except ImportError as error:
-        raise ProviderError(
+        raise ProviderMissing(
             f"{provider.name}: {provider.package} is not installed; "
             f"{provider.elsewhere or f'run: pip install {provider.package}'}"
         ) from error
@@ -97,29 +77,64 @@ def plugin_devices(provider: ExecutionProvider) -> list[ort.OrtEpDevice]:
             ort.register_execution_provider_library(provider.name, library)
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
             if "already registered" not in str(error):  # so it is, and offers no device
-                raise ProviderError(f"{provider.name}: {first_line(error)}") from error
+                raise ProviderMissing(f"{provider.name}: {first_line(error)}") from error
     return [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
-
-
-def why_not(provider: ExecutionProvider) -> str:
-    """Return which library a provider of onnxruntime's own misses; empty if it can load."""
-    names = {"win32": "onnxruntime_providers_{}.dll", "darwin": "libonnxruntime_providers_{}.dylib"}
-    pattern = names.get(sys.platform, "libonnxruntime_providers_{}.so")
-    folder = Path(ort.__file__).parent / "capi"
-    if not provider.library or not (own := folder / pattern.format(provider.library)).is_file():
-        return ""
-    try:
-        ctypes.CDLL(str(folder / pattern.format("shared")), mode=ctypes.RTLD_GLOBAL)
-        ctypes.CDLL(str(own))
-    except OSError as error:
-        return f"{error}; {provider.elsewhere or f'run: pip install {provider.package!r}'}"
-    return ""
 
 
 def first_line(error: Exception) -> str:
     """Return an error's first line, without the place in onnxruntime's source."""
     line = str(error).strip().partition("\n")[0]
     return line.rpartition(" [ONNXRuntimeError] ")[2] if line.startswith("/") else line
+
+
+def _require_one_package(provider: ExecutionProvider) -> None:
+    """Refuse an environment in which one onnxruntime overwrote another.
+
+    The processor's provider is in each of them and all but sure to work: there it is a warning.
+    """
+    wanted = "onnxruntime" if provider.plugin else provider.package
+    if not (found := packages.clash(wanted)):
+        return
+    if provider.name != PROCESSOR:
+        raise ProviderMissing(f"{provider.name}: {found}")
+    progress.tell(f"warning: {found}")
+
+
+def _require_compiled_in(provider: ExecutionProvider) -> None:
+    there = ort.get_available_providers()
+    if provider.name in there:
+        return
+    carrier = next(iter(packages.carriers()), packages.Package("onnxruntime", ort.__version__))
+    raise ProviderMissing(
+        f"{provider.name}: not in {carrier}, which has {', '.join(there)}; "
+        f"{provider.elsewhere or f'run: {packages.replacing(provider.package)}'}"
+    )
+
+
+def _require_library(provider: ExecutionProvider) -> None:
+    """Load a provider's own library as onnxruntime will, for the loader's reason if it cannot."""
+    if not provider.library:
+        return
+    _load_libraries_of_pip()
+    names = {"win32": "onnxruntime_providers_{}.dll", "darwin": "libonnxruntime_providers_{}.dylib"}
+    pattern = names.get(sys.platform, "libonnxruntime_providers_{}.so")
+    folder = Path(ort.__file__).parent / "capi"
+    if not (own := folder / pattern.format(provider.library)).is_file():
+        return  # built in another way; the session tells
+    try:
+        ctypes.CDLL(str(folder / pattern.format("shared")), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(own))
+    except OSError as error:
+        raise ProviderMissing(
+            f"{provider.name}: cannot be built here: {error}; {_remedy(provider, str(error))}"
+        ) from error
+
+
+def _remedy(provider: ExecutionProvider, fault: str) -> str:
+    for library, remedy in provider.remedies.items():
+        if fault.startswith(library):
+            return remedy
+    return "is it installed, where the loader looks?"
 
 
 def _load_libraries_of_pip() -> None:

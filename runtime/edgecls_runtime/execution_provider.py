@@ -26,6 +26,7 @@ class ExecutionProvider:
         no_device: What to do where a plug-in offers no such hardware.
         library: Middle of the name of a provider's own library inside the onnxruntime package, such
             as ``cuda``; what it cannot load is the reason why a provider cannot be built.
+        remedies: By the beginning of such a library's name, what to do when it is missing.
         behind: Providers, with options, that take what this one leaves, before the processor does.
         batch: Images in one run of a provider whose shapes are fixed; 0 takes any number.
 
@@ -42,8 +43,20 @@ class ExecutionProvider:
     device: str = ""
     no_device: str = ""
     library: str = ""
+    remedies: dict[str, str] = field(default_factory=dict)
     behind: tuple[tuple[str, dict[str, str]], ...] = ()
     batch: int = 0
+
+    def require(self) -> None:
+        """Refuse a device that does not have it.
+
+        Raises:
+            ProviderMissing: A package, a library or the hardware is not here.
+
+        """
+        from edgecls_runtime import availability  # noqa: PLC0415 - as in load
+
+        availability.require(self)
 
     def load(self, model: Path) -> Session:
         """Load an ONNX file on exactly this provider.

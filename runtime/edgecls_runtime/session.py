@@ -7,10 +7,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edgecls.errors import ProviderError
+from edgecls.errors import ProviderError, ProviderMissing
 from edgecls_runtime import availability, placement
 from edgecls_runtime.availability import first_line
 from edgecls_runtime.execution_provider import ExecutionProvider
+from edgecls_runtime.native_output import on_stderr
 from edgecls_runtime.placement import Node, Placement, Proof
 from edgecls_runtime.signature import Signature
 
@@ -73,23 +74,21 @@ def load(model: Path, provider: ExecutionProvider) -> OnnxSession:
 
     """
     ort.set_default_logger_severity(FATAL)
-    availability.require_whole(provider)
-    options = _options(provider)
+    availability.require(provider)
+    options, chosen = _options(provider), [(provider.name, provider.options), *provider.behind]
     if provider.plugin:
-        availability.add_plugin(options, provider)
+        options.add_provider_for_devices([availability.plugin_device(provider)], provider.options)
         chosen = []
-    else:
-        availability.require_compiled_in(provider)
-        chosen = [(provider.name, provider.options), *provider.behind]
     try:
-        session = ort.InferenceSession(model, options, chosen, enable_fallback=0)
+        with on_stderr():  # an accelerator's libraries print
+            # onnxruntime's own fallback would be quiet, when loading and at any frame.
+            session = ort.InferenceSession(model, options, chosen, enable_fallback=0)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
-        missing = availability.why_not(provider)
-        where, what = (provider.name, missing) if missing else (model, first_line(error))
-        raise ProviderError(f"{where}: {what}") from error
+        raise ProviderError(f"{model}: {first_line(error)}") from error
     if session.get_providers()[0] != provider.name:
-        reason = availability.why_not(provider) or f"ran on {session.get_providers()}"
-        raise ProviderError(f"{provider.name}: cannot be built here: {reason}")
+        raise ProviderMissing(
+            f"{provider.name}: cannot be built here; ran on {', '.join(session.get_providers())}"
+        )
     return OnnxSession(model, session, provider)
 
 

@@ -11,6 +11,12 @@ from edgecls_runtime.execution_provider import ExecutionProvider
 
 NAME = "CUDAExecutionProvider"
 PACKAGE = "onnxruntime-gpu[cuda,cudnn]"
+INSTALL = f"run: pip install '{PACKAGE}'"
+REMEDIES = {
+    "libcuda.so": "install NVIDIA's driver; is there a card?",
+    "libcu": INSTALL,
+    "libnv": INSTALL,
+}
 
 
 class Search(StrEnum):
@@ -47,6 +53,7 @@ def open(
         options(device, memory_mb, search, tf32=tf32),
         package=PACKAGE,
         library="cuda",
+        remedies=REMEDIES,
     )
 
 

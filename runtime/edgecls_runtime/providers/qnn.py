@@ -4,17 +4,25 @@ On x86-64 Linux the package brings a simulator of the NPU: right for answers, no
 takes variants made with ``--target qnn`` or ``qnn-u16``.
 
 Source:
-    onnxruntime.ai/docs/execution-providers/QNN-ExecutionProvider.html, "Configuration Options".
+    onnxruntime.ai/docs/execution-providers/QNN-ExecutionProvider.html, "Configuration Options";
+    EP-Context-Design.html for what is kept (``ep.context_enable``).
 """
 
 import platform
+from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 
 from edgecls.errors import ConfigError
+from edgecls_runtime import engine_cache
+from edgecls_runtime.engine_cache import CachedProvider
 from edgecls_runtime.execution_provider import ExecutionProvider
+from edgecls_runtime.protocols import Session
 
 NAME, PACKAGE, MODULE = "QNNExecutionProvider", "onnxruntime-qnn", "onnxruntime_qnn"
+# A model whose one node is the compiled network, as onnxruntime writes it.
+CONTEXT = "context.onnx"
 # Snapdragon 8 Gen 2 (SM8550), by Qualcomm's own numbers: what the simulator is told to be. Without
 # a processor it refuses what a float stands in.
 SIMULATED = (43, 73)
@@ -50,7 +58,8 @@ def open(
     vtcm_mb: int = 0,
     effort: int = 0,
     fp16: bool = True,
-) -> ExecutionProvider:
+    cache: Path | None = None,
+) -> CachedProvider:
     """Run on the NPU.
 
     Args:
@@ -63,11 +72,13 @@ def open(
         effort: 0 to 3 (``htp_graph_finalization_optimization_mode``): a higher one loads longer and
             may run faster.
         fp16: Whether float operators run in half precision (``enable_htp_fp16_precision``).
+        cache: Folder of the networks that were compiled for the NPU, its context binaries; by
+            default in the user's cache.
 
     """
     _check(soc_model, htp_arch, vtcm_mb, effort)
     # The batch is fixed: the NPU takes no free dimension.
-    return ExecutionProvider(
+    provider = ExecutionProvider(
         NAME,
         {
             **_library(backend),
@@ -82,6 +93,17 @@ def open(
         device="gpu" if backend is Backend.GPU else "",
         batch=1,
     )
+    folder = cache or engine_cache.user_folder("qnn")
+    return CachedProvider(provider, folder, _keeping, _load_kept)
+
+
+def _keeping(provider: ExecutionProvider, folder: Path) -> ExecutionProvider:
+    kept = {"ep.context_enable": "1", "ep.context_file_path": str(folder / CONTEXT)}
+    return replace(provider, config=provider.config | kept)
+
+
+def _load_kept(provider: ExecutionProvider, _model: Path, folder: Path) -> Session:
+    return provider.load(folder / CONTEXT)
 
 
 def _library(backend: Backend) -> dict[str, str]:
