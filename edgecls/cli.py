@@ -21,11 +21,13 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "export": (EXPORTER, "export", "trained PyTorch model -> bundle, with proof"),
     "compare": (EXPORTER, "export", "do two bundles, ONNX files or checkpoints answer alike?"),
     "show": (RUNTIME, "cpu", "what a bundle is, in one screen"),
+    "devices": (RUNTIME, "cpu", "what can be used here, and why the rest cannot"),
     "verify": (RUNTIME, "cpu", "does the bundle answer rightly on this device?"),
     "classify": (RUNTIME, "cpu", "label image files"),
     "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
     "bench": (RUNTIME, "cpu", "latency, memory and cold start of each variant here"),
     "overflow": (EXPORTER, "export", "does an int8 model saturate without VNNI, and here?"),
+    "warm": (RUNTIME, "cpu", "build ahead what a provider compiles for this device"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }

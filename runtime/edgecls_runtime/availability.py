@@ -15,7 +15,7 @@ import onnxruntime as ort
 
 from edgecls import progress
 from edgecls.errors import ProviderMissing
-from edgecls_runtime import packages
+from edgecls_runtime import machine, packages
 from edgecls_runtime.execution_provider import ExecutionProvider
 
 # Between plug-ins' devices, where nothing else is asked for.
@@ -81,6 +81,20 @@ def plugin_devices(provider: ExecutionProvider) -> list[ort.OrtEpDevice]:
     return [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
 
 
+def names(provider: ExecutionProvider) -> list[str]:
+    """Return the names of the hardware that a provider can use, as far as onnxruntime tells."""
+    if provider.name == PROCESSOR:
+        return [machine.processor()]
+    if not provider.plugin:
+        return []
+    return [
+        device.ep_metadata.get("FULL_DEVICE_NAME")
+        or device.device.metadata.get("Description")
+        or f"{device.device.type.name.lower()} of {device.device.vendor or 'unknown make'}"
+        for device in plugin_devices(provider)
+    ]
+
+
 def first_line(error: Exception) -> str:
     """Return an error's first line, without the place in onnxruntime's source."""
     line = str(error).strip().partition("\n")[0]
@@ -101,12 +115,11 @@ def _require_one_package(provider: ExecutionProvider) -> None:
 
 
 def _require_compiled_in(provider: ExecutionProvider) -> None:
-    there = ort.get_available_providers()
-    if provider.name in there:
+    if provider.name in ort.get_available_providers():
         return
     carrier = next(iter(packages.carriers()), packages.Package("onnxruntime", ort.__version__))
     raise ProviderMissing(
-        f"{provider.name}: not in {carrier}, which has {', '.join(there)}; "
+        f"{provider.name}: not in {carrier}; "
         f"{provider.elsewhere or f'run: {packages.replacing(provider.package)}'}"
     )
 
@@ -139,6 +152,7 @@ def _remedy(provider: ExecutionProvider, fault: str) -> str:
 
 def _load_libraries_of_pip() -> None:
     """Load CUDA from the packages of PyPI, where they are: the loader does not look there."""
-    with contextlib.suppress(AttributeError, RuntimeError, OSError):  # before 1.21; no such folder
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not find
-            ort.preload_dlls()
+    # It prints what it did not find. onnxruntime before 1.21 has no such function.
+    missing = contextlib.suppress(AttributeError, RuntimeError, OSError)
+    with missing, contextlib.redirect_stdout(io.StringIO()):
+        ort.preload_dlls()

@@ -20,7 +20,7 @@ import numpy as np
 from edgecls.bundle import Bundle
 from edgecls.errors import DeviceError
 from edgecls.metrics import percentile
-from edgecls_runtime import session
+from edgecls_runtime import machine, session
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.images import read_image
 from edgecls_runtime.providers import cpu
@@ -96,21 +96,12 @@ def environment() -> dict[str, object]:
     """Return what a figure depends on besides the bundle."""
     return {
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": machine.processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "engine": session.engine(),
         "numpy": np.__version__,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _main() -> None:

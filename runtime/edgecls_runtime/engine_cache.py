@@ -87,7 +87,9 @@ class CachedProvider:
 
     def _build(self, model: Path, folder: Path) -> Session:
         self.provider.require()  # or it would be said to build what is not even here
-        progress.step(f"{self.name}: building an engine for {model.name}; edgecls warm does it ahead")
+        progress.step(
+            f"{self.name}: building an engine for {model.name}; edgecls warm does it ahead"
+        )
         started = time.monotonic()
         try:
             shutil.rmtree(folder, ignore_errors=True)

@@ -28,3 +28,13 @@ def instructions(cpuinfo: Path = CPUINFO) -> frozenset[str]:
         return frozenset()
     found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
     return frozenset(found[1].split()) if found else frozenset()
+
+
+def processor(cpuinfo: Path = CPUINFO) -> str:
+    """Return the processor's name, or what the operating system calls it."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    found = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor()

@@ -46,7 +46,7 @@ def test_the_scores_stay_the_same(int8: ModelProto) -> None:
 
 def let_float_out(model: ModelProto) -> onnx.NodeProto:
     """Take the rounding away behind the first convolution; return the convolution."""
-    layer = next(node for node in model.graph.node if node.op_type == "Conv")
+    layer: onnx.NodeProto = next(node for node in model.graph.node if node.op_type == "Conv")
     makers = {output: node for node in model.graph.node for output in node.output}
     for node in model.graph.node:
         for i, name in enumerate(node.input):

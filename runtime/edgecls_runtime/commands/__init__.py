@@ -25,7 +25,9 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add the choice of variant and provider."""
     parser.add_argument("--variant", default="auto", help="such as fp32 or int8 (default: auto)")
     parser.add_argument(
-        "--provider", default="auto", help="cpu or reference (default: auto, which is cpu)"
+        "--provider",
+        default="auto",
+        help="such as cpu or cuda; edgecls devices lists them (default: auto, which is cpu)",
     )
 
 

@@ -1,4 +1,4 @@
-"""Apple's Neural Engine, graphics and processor, through Core ML; in onnxruntime's wheels for macOS.
+"""Apple's Neural Engine, graphics and processor, through Core ML: in onnxruntime for macOS.
 
 The format is ``MLProgram``: in the older one no operator of half precision is taken.
 

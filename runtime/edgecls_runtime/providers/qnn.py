@@ -49,7 +49,7 @@ class Performance(StrEnum):
     LOW_POWER_SAVER = "low_power_saver"
 
 
-def open(
+def open(  # noqa: PLR0913 - each is a key of the station's table
     *,
     backend: Backend = Backend.HTP,
     performance: Performance = Performance.DEFAULT,

@@ -28,7 +28,7 @@ REMEDIES = {
 }
 
 
-def open(
+def open(  # noqa: PLR0913 - each is a key of the station's table
     *,
     device: int = 0,
     batch: int = 1,
@@ -88,5 +88,5 @@ def _keeping(provider: ExecutionProvider, folder: Path) -> ExecutionProvider:
     return replace(provider, options=provider.options | kept)
 
 
-def _flag(on: bool) -> str:  # noqa: FBT001 - it is the value
+def _flag(on: bool) -> str:
     return "1" if on else "0"
