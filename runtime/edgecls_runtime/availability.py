@@ -106,7 +106,8 @@ def _require_one_package(provider: ExecutionProvider) -> None:
 
     The processor's provider is in each of them and all but sure to work: there it is a warning.
     """
-    wanted = "onnxruntime" if provider.plugin else provider.package
+    beside = provider.plugin or provider.elsewhere
+    wanted = "onnxruntime" if beside else provider.package
     if not (found := packages.clash(wanted)):
         return
     if provider.name != PROCESSOR:

@@ -11,7 +11,6 @@ Source:
 import sys
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import packages
 from edgecls_runtime.execution_provider import ExecutionProvider
 
 PACKAGE = "onnxruntime-directml"
@@ -26,11 +25,10 @@ def open(*, device: int = 0) -> ExecutionProvider:
     """
     if device < 0:
         raise ConfigError(f"directml: device {device}; expected 0 or more")
-    command = f"run: {packages.replacing(PACKAGE)}"
     return ExecutionProvider(
         "DmlExecutionProvider",
         {"device_id": str(device)},
         package=PACKAGE,
-        elsewhere=command if sys.platform == "win32" else f"{PACKAGE} exists for Windows only",
+        elsewhere="" if sys.platform == "win32" else f"{PACKAGE} exists for Windows only",
         batch=1,
     )
