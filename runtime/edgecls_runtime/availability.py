@@ -116,13 +116,15 @@ def _require_one_package(provider: ExecutionProvider) -> None:
 
 
 def _require_compiled_in(provider: ExecutionProvider) -> None:
-    if provider.name in ort.get_available_providers():
+    there = ort.get_available_providers()
+    if provider.name in there:
         return
     carrier = next(iter(packages.carriers()), packages.Package("onnxruntime", ort.__version__))
-    raise ProviderMissing(
-        f"{provider.name}: not in {carrier}; "
-        f"{provider.elsewhere or f'run: {packages.replacing(provider.package)}'}"
-    )
+    if provider.package.partition("[")[0] == carrier.name:
+        remedy = provider.elsewhere or f"it has {', '.join(there)}"
+    else:
+        remedy = provider.elsewhere or f"run: {packages.replacing(provider.package)}"
+    raise ProviderMissing(f"{provider.name}: not in {carrier}; {remedy}")
 
 
 def _require_library(provider: ExecutionProvider) -> None:

@@ -1,6 +1,7 @@
-"""A model file and an execution provider become a session: the only use of onnxruntime."""
+"""A model file and an execution provider become a session of onnxruntime."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def load(model: Path, provider: ExecutionProvider) -> OnnxSession:
         options.add_provider_for_devices([availability.plugin_device(provider)], provider.options)
         chosen = []
     try:
-        with on_stderr():  # an accelerator's libraries print
+        with nullcontext() if provider.name == availability.PROCESSOR else on_stderr():
             # onnxruntime's own fallback would be quiet, when loading and at any frame.
             session = ort.InferenceSession(model, options, chosen, enable_fallback=0)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone

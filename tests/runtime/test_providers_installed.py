@@ -1,6 +1,6 @@
-"""Bundles on the accelerators whose plug-ins are installed here; the others are skipped, in a line.
+"""Bundles on the accelerators whose packages are installed here; the others are skipped in a line.
 
-Without hardware: Qualcomm's simulator comes with ``onnxruntime-qnn``; WebGPU takes a software Vulkan
+Without hardware: Qualcomm's simulator comes with ``onnxruntime-qnn``; WebGPU takes software Vulkan
 where ``ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER=1`` allows it.
 """
 
