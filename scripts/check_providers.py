@@ -63,8 +63,8 @@ CASES = {
     "openvino-classic": Case(
         "openvino", ("onnxruntime-openvino==1.24.1",), ("int8-openvino", "fp32")
     ),
-    # int8-openvino is off by 0.054 (allowed 0.05) on a processor without VNNI, as the emulated one is,
-    # in both packages: docs/providers.md.
+    # int8-openvino is off by 0.054 (allowed 0.05) on a processor without VNNI, as the emulated one
+    # is, in both packages: docs/providers.md.
     "openvino-plugin": Case(
         "openvino",
         (PLUGGED, "onnxruntime-ep-openvino==1.8.1"),

@@ -52,12 +52,7 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
         cache: Folder of the engines (``trt_engine_cache_path``); by default in the user's cache.
 
     """
-    if batch < 1:
-        raise ConfigError(f"tensorrt: batch {batch}; expected 1 or more")
-    if workspace_mb < 0:
-        raise ConfigError(f"tensorrt: workspace_mb {workspace_mb}; expected 0 or more")
-    if not 0 <= effort <= 5:
-        raise ConfigError(f"tensorrt: effort {effort}; expected 0 to 5")
+    _check(batch, workspace_mb, effort)
     behind = cuda.options(device, 0, cuda.Search.HEURISTIC, tf32=False)
     provider = ExecutionProvider(
         NAME,
@@ -90,3 +85,12 @@ def _keeping(provider: ExecutionProvider, folder: Path) -> ExecutionProvider:
 
 def _flag(on: bool) -> str:
     return "1" if on else "0"
+
+
+def _check(batch: int, workspace_mb: int, effort: int) -> None:
+    if batch < 1:
+        raise ConfigError(f"tensorrt: batch {batch}; expected 1 or more")
+    if workspace_mb < 0:
+        raise ConfigError(f"tensorrt: workspace_mb {workspace_mb}; expected 0 or more")
+    if not 0 <= effort <= 5:
+        raise ConfigError(f"tensorrt: effort {effort}; expected 0 to 5")
