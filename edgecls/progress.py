@@ -27,3 +27,9 @@ def track(items: Iterable[T], text: str, total: int) -> Iterator[T]:
     start = "\r" if moving else ""
     sys.stderr.write(f"{start}{text} {count}/{total}, {time.monotonic() - started:.1f} s\n")
     sys.stderr.flush()
+
+
+def tell(text: str) -> None:
+    """Say one finished line."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -16,7 +16,7 @@ from onnx import ModelProto
 
 from edgecls.prediction import Task
 from edgecls.progress import step, track
-from edgecls_exporters import head, ledger, mixed, ranges
+from edgecls_exporters import float_layers, head, ledger, mixed, ranges
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.ledger import Answers, Row, Truth
@@ -126,6 +126,8 @@ def guarded(
     model, temperature = head.refitted(
         best.model, best.scores, choosing.original.scores, choosing.task
     )
+    if target.integer_face:
+        float_layers.store_floats(model)
     listed = tuple(_listed(one, best) for one in attempts)
     layers = _layers(facts, best, choosing, gains)
     return model, Quantization(name, target.name, listed, layers, temperature)

@@ -17,11 +17,17 @@ class ExecutionProvider:
         config: ONNX Runtime session configuration entries.
         exact: Whether the file is computed operator by operator as it is written, with graph
             optimisations off, so that it does not matter which kernels it was made for.
-        package: Package that carries it, for messages.
+        package: Package that carries it, as ``pip install`` takes it.
+        elsewhere: Where it is, if no package for this machine carries it; for messages.
         plugin: Module of that package whose ``get_library_path()`` is registered first; empty for
             a provider that is compiled into onnxruntime.
         device: Kind of hardware that a plug-in shall take: ``cpu``, ``gpu`` or ``npu``; empty takes
-            the first that it offers.
+            the first of ``npu``, ``gpu``, ``cpu`` that it offers.
+        no_device: What to do where a plug-in offers no such hardware.
+        library: Middle of the name of a provider's own library inside the onnxruntime package, such
+            as ``cuda``; what it cannot load is the reason why a provider cannot be built.
+        remedies: By the beginning of such a library's name, what to do when it is missing.
+        behind: Providers, with options, that take what this one leaves, before the processor does.
         batch: Images in one run of a provider whose shapes are fixed; 0 takes any number.
 
     """
@@ -32,9 +38,25 @@ class ExecutionProvider:
     config: dict[str, str] = field(default_factory=dict)
     exact: bool = False
     package: str = "onnxruntime"
+    elsewhere: str = ""
     plugin: str = ""
     device: str = ""
+    no_device: str = ""
+    library: str = ""
+    remedies: dict[str, str] = field(default_factory=dict)
+    behind: tuple[tuple[str, dict[str, str]], ...] = ()
     batch: int = 0
+
+    def require(self) -> None:
+        """Refuse a device that does not have it.
+
+        Raises:
+            ProviderMissing: A package, a library or the hardware is not here.
+
+        """
+        from edgecls_runtime import availability  # noqa: PLC0415 - as in load
+
+        availability.require(self)
 
     def load(self, model: Path) -> Session:
         """Load an ONNX file on exactly this provider.

@@ -1,7 +1,7 @@
-"""A model file and an execution provider become a session: the only use of onnxruntime."""
+"""A model file and an execution provider become a session of onnxruntime."""
 
 import json
-from importlib import import_module
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edgecls.errors import ProviderError, ProviderMissing
-from edgecls_runtime import placement
+from edgecls_runtime import availability, placement
+from edgecls_runtime.availability import first_line
 from edgecls_runtime.execution_provider import ExecutionProvider
+from edgecls_runtime.native_output import on_stderr
 from edgecls_runtime.placement import Node, Placement, Proof
 from edgecls_runtime.signature import Signature
 
@@ -51,7 +53,7 @@ class OnnxSession:
             ]
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
             where = self.signature.model.name
-            raise ProviderError(f"{where}: {_first_line(error)}") from error
+            raise ProviderError(f"{where}: {first_line(error)}") from error
         return np.asarray(parts[0] if len(parts) == 1 else np.concatenate(parts), np.float32)
 
     def close(self) -> None:
@@ -72,20 +74,21 @@ def load(model: Path, provider: ExecutionProvider) -> OnnxSession:
             quiet fallback: ONNX Runtime's own is switched off.
 
     """
-    options = _options(provider)
+    ort.set_default_logger_severity(FATAL)
+    availability.require(provider)
+    options, chosen = _options(provider), [(provider.name, provider.options), *provider.behind]
     if provider.plugin:
-        _add_plugin(options, provider)
+        options.add_provider_for_devices([availability.plugin_device(provider)], provider.options)
         chosen = []
-    else:
-        _require_compiled_in(provider)
-        chosen = [(provider.name, provider.options)]
     try:
-        session = ort.InferenceSession(model, options, chosen)
+        with nullcontext() if provider.name == availability.PROCESSOR else on_stderr():
+            # onnxruntime's own fallback would be quiet, when loading and at any frame.
+            session = ort.InferenceSession(model, options, chosen, enable_fallback=0)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
-        raise ProviderError(f"{model}: {_first_line(error)}") from error
+        raise ProviderError(f"{model}: {first_line(error)}") from error
     if session.get_providers()[0] != provider.name:
         raise ProviderMissing(
-            f"{provider.name}: cannot be built here; ran on {session.get_providers()}"
+            f"{provider.name}: cannot be built here; ran on {', '.join(session.get_providers())}"
         )
     return OnnxSession(model, session, provider)
 
@@ -102,39 +105,6 @@ def _options(provider: ExecutionProvider) -> ort.SessionOptions:
     for key, value in provider.config.items():
         options.add_session_config_entry(key, value)
     return options
-
-
-def _require_compiled_in(provider: ExecutionProvider) -> None:
-    if provider.name not in ort.get_available_providers():
-        raise ProviderMissing(
-            f"{provider.name}: not in this onnxruntime {ort.__version__}; it has "
-            f"{', '.join(ort.get_available_providers())}"
-        )
-
-
-def _add_plugin(options: ort.SessionOptions, provider: ExecutionProvider) -> None:
-    """Register a plug-in's library and take its device."""
-    try:
-        library = import_module(provider.plugin).get_library_path()
-    except ImportError as error:
-        raise ProviderMissing(
-            f"{provider.name}: {provider.package} is not installed; "
-            f"run: pip install {provider.package}"
-        ) from error
-    if all(device.ep_name != provider.name for device in ort.get_ep_devices()):
-        try:
-            ort.register_execution_provider_library(provider.name, library)
-        except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise ProviderMissing(f"{provider.name}: {_first_line(error)}") from error
-    devices = [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
-    wanted = [d for d in devices if provider.device in ("", d.device.type.name.lower())]
-    if not wanted:
-        kinds = ", ".join(device.device.type.name.lower() for device in devices) or "none"
-        raise ProviderMissing(
-            f"{provider.name}: no {provider.device or 'device'} here that it can use; "
-            f"it offers {kinds}"
-        )
-    options.add_provider_for_devices(wanted[:1], provider.options)
 
 
 def _signature(model: Path, session: ort.InferenceSession) -> Signature:
@@ -162,7 +132,3 @@ def _placement(
     ]
     flops = json.loads(metadata.get(FLOPS, "{}"))
     return placement.placed(provider.name, nodes, flops, Proof.ASSIGNMENT)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

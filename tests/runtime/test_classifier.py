@@ -85,10 +85,10 @@ def test_a_model_that_does_not_fit_its_manifest_is_refused(made: Made, tmp_path:
 
 
 def test_a_provider_that_is_not_here_is_refused_and_never_replaced(made: Made) -> None:
-    with pytest.raises(ProviderError, match=r"CUDAExecutionProvider: not in this onnxruntime"):
+    with pytest.raises(ProviderError, match=r"CUDAExecutionProvider: not in onnxruntime"):
         Classifier(made.path, ExecutionProvider("CUDAExecutionProvider"))
-    with pytest.raises(ConfigError, match="edgecls.providers: no kind 'cuda'; known kinds are cpu"):
-        Classifier(made.path, "cuda")
+    with pytest.raises(ConfigError, match="edgecls.providers: no kind 'abacus'; known kinds are "):
+        Classifier(made.path, "abacus")
 
 
 def test_a_file_that_is_no_model_is_refused_in_one_line(made: Made, tmp_path: Path) -> None:

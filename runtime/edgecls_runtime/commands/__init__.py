@@ -27,7 +27,8 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider",
         default="auto",
-        help="such as cpu or reference (default: auto: what edgecls tune chose, else cpu)",
+        help="such as cpu or cuda; edgecls devices lists them (default: auto: what edgecls tune "
+        "chose, else cpu)",
     )
 
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from edgecls.bundle import Bundle
+from edgecls.errors import ProviderError, ProviderMissing
 from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.commands import add_bundle, add_engine, fitting_variants, print_json
@@ -29,17 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
     names, not_run = fitting_variants(bundle, arguments.variant, provider)
     results = []
     for name in names:
-        checks = golden.check(Classifier(bundle, provider, name))
-        results.append(
-            {
-                "variant": name,
-                "passed": all(check.passed for check in checks),
-                "samples": len(checks),
-                "largest_difference": max(check.difference for check in checks),
-                "tolerance": checks[0].tolerance,
-                "largest_difference_from_original": max(check.from_reference for check in checks),
-            }
-        )
+        try:
+            results.append(_verified(Classifier(bundle, provider, name)))
+        except ProviderMissing:
+            raise
+        except ProviderError as error:  # this file on this device: another may do
+            if name == names[-1] and not results:
+                raise
+            not_run[name] = str(error)
     passed = all(result["passed"] for result in results)
     if arguments.json:
         table = {"bundle": str(bundle.path), "passed": passed, "variants": results}
@@ -52,11 +50,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if passed else 1
 
 
+def _verified(classifier: Classifier) -> dict[str, object]:
+    checks = golden.check(classifier)
+    classifier.close()
+    return {
+        "variant": classifier.variant.name,
+        "passed": all(check.passed for check in checks),
+        "samples": len(checks),
+        "largest_difference": max(check.difference for check in checks),
+        "tolerance": checks[0].tolerance,
+        "largest_difference_from_original": max(check.from_reference for check in checks),
+        "placement": str(classifier.placement),
+        "flops_share": classifier.placement.flops_share,
+    }
+
+
 def _line(result: dict[str, object], width: int) -> str:
     word = "right" if result["passed"] else "WRONG"
     return (
         f"{result['variant']:{width}}  {word}: {result['samples']} golden samples, scores within "
         f"{result['largest_difference']:.2g} of the build machine's "
         f"(allowed {result['tolerance']:.2g}), "
-        f"{result['largest_difference_from_original']:.2g} of the original model's\n"
+        f"{result['largest_difference_from_original']:.2g} of the original model's; "
+        f"{result['placement']}\n"
     )

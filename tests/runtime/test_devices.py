@@ -1,0 +1,129 @@
+"""What ``edgecls devices`` says, and the commands that take any provider."""
+
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgecls.cli import main
+from edgecls_runtime.native_output import on_stderr
+from edgecls_runtime.probe import probe
+from parts import Made
+
+TWIN = """
+from dataclasses import dataclass
+import os
+from edgecls_runtime.providers import cpu
+
+@dataclass
+class Twin:
+    how: str
+    name: str = "Twin"
+    exact: bool = False
+
+    def load(self, model):
+        if self.how == "crash":
+            os.abort()
+        session = cpu.open().load(model)
+        run = session.run
+        if self.how == "wrong":
+            session.run = lambda batch: run(batch[..., ::-1].copy())
+        return session
+
+def open(*, how=os.environ.get("TWIN", "right")):
+    return Twin(how)
+"""
+
+
+@pytest.fixture
+def twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Install a package of somebody else's with a provider; return its kind."""
+    (tmp_path / "twin_provider.py").write_text(TWIN, encoding="utf-8")
+    place = tmp_path / "twin_provider-3.1.dist-info"
+    place.mkdir()
+    text = "Metadata-Version: 2.1\nName: twin-provider\nVersion: 3.1\n"
+    (place / "METADATA").write_text(text, encoding="utf-8")
+    entry = "[edgecls.providers]\ntwin = twin_provider:open\n"
+    (place / "entry_points.txt").write_text(entry, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
+    return "twin"
+
+
+def test_every_provider_is_listed_with_its_proof_or_its_reason(
+    twin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["devices", "--json"])
+
+    table = json.loads(capsys.readouterr().out)
+    found = {row["kind"]: row for row in table["providers"]}
+    assert code == 0
+    assert table["engines"][0]["name"].startswith("onnxruntime")
+    assert found["cpu"]["ready"]
+    assert found["cpu"]["what"] == "ran 4 of 4 nodes of a tiny model, rightly"
+    assert len(found["cpu"]["devices"]) == 1
+    assert found[twin] == found["cpu"] | {
+        "kind": "twin",
+        "package": "twin-provider 3.1",
+        "devices": [],
+    }
+    assert not found["nnapi"]["ready"]
+    assert "build onnxruntime for Android" in found["nnapi"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ("wrong", "Twin: answers wrongly: off by 0."),
+        ("crash", "crashed with code -6"),
+        ("unknown", "ran 4 of 4 nodes"),
+    ],
+)
+def test_a_driver_that_lies_or_crashes_is_not_ready(
+    twin: str, monkeypatch: pytest.MonkeyPatch, how: str, what: str
+) -> None:
+    monkeypatch.setenv("TWIN", how)
+
+    found = probe(twin)
+
+    assert found.what.startswith(what)
+    assert found.ready is (how == "unknown")
+
+
+def test_what_a_library_prints_does_not_reach_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    if os.name != "posix":
+        pytest.skip("a library's stdout is only kept apart on POSIX")
+    with on_stderr():
+        ctypes.CDLL(None).puts(b"a library's line")
+    sys.stdout.write("data\n")
+
+    printed = capfd.readouterr()
+    assert printed.out == "data\n"
+    assert printed.err == "a library's line\n"
+
+
+def test_warm_says_how_long_loading_and_the_golden_samples_took(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["warm", str(made.path), "--variant", "fp32"])
+    text = capsys.readouterr().out
+    main(["warm", str(made.path), "--variant", "fp32", "--json"])
+    (variant,) = json.loads(capsys.readouterr().out)["variants"]
+
+    assert code == 0
+    assert text.startswith("fp32: loaded in 0.")
+    assert text.endswith("s, right; nothing to keep\n")
+    assert variant["samples"] == 8
+    assert variant["kept_in"] is None
+
+
+def test_verify_says_where_every_node_ran(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["verify", str(made.path), "--variant", "fp32", "--json"])
+
+    (variant,) = json.loads(capsys.readouterr().out)["variants"]
+    assert variant["flops_share"] == 1.0
+    assert variant["placement"].startswith("100 % of the arithmetic and ")
