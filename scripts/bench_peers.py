@@ -19,11 +19,10 @@ camera's stream, an idle loop, memory and cold start instead.
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
-from edgecls_runtime.benchmark import environment
+from edgecls_runtime.environment import environment
 from peers import fidelity, making, more, rounds, tables, venvs
 from peers.model import Model
 from peers.process import PeerFailed, Process
@@ -94,9 +93,7 @@ def compared(
                 file=sys.stderr if arguments.json else sys.stdout,
                 flush=True,
             )
-    # A machine that others load as well is no place for figures of more than one thread.
-    load = round(os.getloadavg()[1], 1)
-    return found, {"environment": environment(), "load": load, "versions": versions}
+    return found, {"environment": environment(), "versions": versions}
 
 
 def main() -> None:

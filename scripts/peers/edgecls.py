@@ -21,8 +21,6 @@ from peers.model import Engine, Floats, Model, Pipeline, Pixels
 
 ENGINES = ("fp32", "int8-x86-avx2", "int8-x86-vnni")
 BUNDLE = "edgecls.bundle"
-IDLE = " idle"
-"""After an engine's name: its threads sleep between frames."""
 
 
 def prepare(model: Model, engine: str) -> None:
@@ -33,10 +31,9 @@ def prepare(model: Model, engine: str) -> None:
 def open(model: Model, engine: str, threads: int) -> Engine:
     """Load a variant, with threads that wait actively, because frames come back to back."""
     bundle = Bundle.open(model.folder / BUNDLE)
-    provider = cpu.open(threads=threads, spinning=not engine.endswith(IDLE))
-    variant = engine.removesuffix(IDLE)
+    provider = cpu.open(threads=threads, spinning=True)
     classifiers = {
-        rung: Classifier(_with_rung(bundle, rung), provider, variant) for rung in Resampling
+        rung: Classifier(_with_rung(bundle, rung), provider, engine) for rung in Resampling
     }
     any_rung = classifiers[Resampling.EXACT]
 

@@ -75,5 +75,5 @@ def _grey(process: Process, way: str, sets: Sequence[Path]) -> dict[str, float |
 
 
 def _top1(process: Process, way: str, answered: Path, truth: Sequence[int]) -> float:
-    answers = process.ask("answers", way=way, images=answered)["answers"]
+    answers: list[int] = process.ask("answers", way=way, images=answered)["answers"]
     return sum(a == t for a, t in zip(answers, truth, strict=True)) / len(truth)

@@ -12,16 +12,18 @@ import cv2
 import numpy as np
 
 import bench
-from edgecls_runtime.benchmark import Wanted, environment
+from edgecls.manifest import Resampling
+from edgecls_runtime.benchmark import Wanted
 from edgecls_runtime.benchmark import measure as measured
-from peers.edgecls import BUNDLE, IDLE
+from edgecls_runtime.environment import environment
+from peers.edgecls import BUNDLE
 from peers.model import Model
-from peers.process import SCRIPTS, Process
+from peers.process import SCRIPTS
 from peers.tables import spread
-from peers.venvs import OURS
 
 FRAMES, STREAM_THREADS = 150, 2
-HERTZ, PACED_S = 10.0, 8.0
+PACED = 80
+IDLE: dict[str, object] = {"kind": "cpu", "threads": 1, "spinning": False}
 VARIANT = "fp32"
 
 
@@ -31,7 +33,7 @@ def measure(model: Model, frame: Path, rounds: int) -> dict[str, Any]:
         "environment": environment(),
         "model": model.name,
         **_stream(model, frame, rounds),
-        **_idle(model, frame),
+        **_idle(model),
         **_start(model, rounds),
     }
 
@@ -82,18 +84,15 @@ def _streamed(way: str, model: Model, file: Path) -> dict[str, float]:
     return result
 
 
-def _idle(model: Model, frame: Path) -> dict[str, Any]:
-    """Measure the share of a core that a loop of ten frames a second takes."""
-    with Process(Path(sys.executable), OURS, 1) as process:
-        process.ask("open", model=model.folder, engine=VARIANT + IDLE, threads=1)
-        shares = {
-            rung: process.ask("pace", way=rung, frame=frame, hertz=HERTZ, seconds=PACED_S)["share"]
-            for rung in ("exact", "halving")
-        }
-    return {
-        f"10 Hz, {rung}: % of a core (under 10)": round(100 * share, 1)
-        for rung, share in shares.items()
-    }
+def _idle(model: Model) -> dict[str, Any]:
+    """Measure the share of a core that a loop of ten frames a second takes, threads asleep."""
+    found: dict[str, Any] = {}
+    for rung in (Resampling.EXACT, Resampling.HALVING):
+        wanted = Wanted(model.folder / BUNDLE, VARIANT, IDLE, PACED, resampling=rung, whole=True)
+        share = measured(wanted).cpu_share_10_hz
+        assert share is not None  # noqa: S101 - asked for by ``whole``
+        found[f"10 Hz, {rung}: % of a core (under 10)"] = round(100 * share, 1)
+    return found
 
 
 def _start(model: Model, rounds: int) -> dict[str, Any]:

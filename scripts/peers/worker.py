@@ -88,16 +88,6 @@ class Worker:
         files = sorted(Path(images).glob("*.image.npy"))
         return {"answers": [int(np.argmax(answer(np.load(file)))) for file in files]}
 
-    def pace(self, way: str, frame: str, hertz: float, seconds: float) -> dict[str, Any]:
-        """Answer so many times a second; return the share of one core that it takes, 0..1."""
-        call = self._call(way, np.load(frame))
-        started, used = time.perf_counter(), time.process_time()
-        for number in range(round(hertz * seconds)):
-            time.sleep(max(started + number / hertz - time.perf_counter(), 0))
-            call()
-        time.sleep(max(started + seconds - time.perf_counter(), 0))
-        return {"share": (time.process_time() - used) / (time.perf_counter() - started)}
-
     def _call(self, way: str, frame: Pixels) -> Callable[[], Floats]:
         """Return one answer, ready to be timed and warm."""
         engine = self.engine
