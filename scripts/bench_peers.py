@@ -73,7 +73,8 @@ def compared(
     names, peers = chosen(arguments.only)
     cache = arguments.cache
     models = [making.make(name, cache / "models", photos) for name in names]
-    images = cache / ("photos" if photos else "made-up")
+    # Other photos are other references: they never share a folder.
+    images = cache / (f"photos-{len(photos.measured)}" if photos else "made-up")
     sets = making.fidelity_images(images, photos, models)
     frame, found = making.frame(cache), []
     versions: dict[str, str] = {}

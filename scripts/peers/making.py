@@ -239,7 +239,7 @@ def _large(photos: Photos | None) -> Iterator[NDArray[np.uint8]]:
 
 def answered_images(folder: Path, photos: Photos) -> Path:
     """Write the photos whose answers are counted, decoded."""
-    place = folder / f"answered-{len(photos.measured)}"
+    place = folder / "answered"
     if not place.exists():
         place.mkdir(parents=True)
         for number, photo in enumerate(photos.measured):
