@@ -81,8 +81,8 @@ def _own(
 ) -> Pipeline:
     """Resize and normalise in the graph; the centre is cut out of the frame, before the resize.
 
-    The PrePostProcessor cannot crop after its resize. One graph is for the frame that is timed, one
-    for images of any size.
+    So the filter sees no pixel beyond the crop, and the crop is of whole pixels: part of its
+    distance from training. One graph is for the frame that is timed, one for images of any size.
     """
     frame = _centre(np.zeros(FRAME, np.uint8), model).shape
     graphs: dict[tuple[tuple[int, ...], bool], Network] = {}
