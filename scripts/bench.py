@@ -73,12 +73,12 @@ def small_bundle(folder: Path) -> Path:
 def speeds(bundle: Path, rounds: int) -> dict[str, object]:
     """Measure edgecls and the plain script in turn."""
     ours: list[Measured] = []
-    plain: list[dict[str, float]] = []
+    others: list[dict[str, float]] = []
     for _ in range(rounds):
         ours.append(measure(Wanted(bundle, "fp32", frames=FRAMES)))
-        plain.append(_plain(bundle))
-    frame = [p["latency_ms_p50"] / o.latency_ms_p50 for p, o in zip(plain, ours, strict=True)]
-    cold = [p["cold_start_s"] / o.cold_start_s for p, o in zip(plain, ours, strict=True)]
+        others.append(plain(bundle))
+    frame = [p["latency_ms_p50"] / o.latency_ms_p50 for p, o in zip(others, ours, strict=True)]
+    cold = [p["cold_start_s"] / o.cold_start_s for p, o in zip(others, ours, strict=True)]
     return {
         "peak memory, MB (under 150)": max(o.peak_memory_mb for o in ours),
         "peak memory with 1080p frames, MB": max(o.peak_memory_1080p_mb for o in ours),
@@ -99,12 +99,13 @@ def help_time(rounds: int) -> dict[str, object]:
     }
 
 
-def _plain(bundle: Path) -> dict[str, float]:
+def plain(bundle: Path, library: str = "pillow", frames: int = FRAMES) -> dict[str, float]:
+    """Run the plain script on a bundle's fp32 file; ``library`` resizes: pillow or opencv."""
     opened = Bundle.open(bundle)
     image, done = golden_image(opened), opened.preprocessing
     arguments = [bundle / "model.fp32.onnx", bundle / image, done.size[0], done.resize_size[0]]
     script = Path(__file__).with_name("bench_plain.py")
-    printed = _call([script, *arguments, FRAMES, time.monotonic()])
+    printed = _call([script, *arguments, frames, time.monotonic(), library])
     result: dict[str, float] = json.loads(printed)
     return result
 

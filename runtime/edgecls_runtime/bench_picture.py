@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, LEFT, RIGHT, TOP, HEIGHT, ROW, LANE = 720, 64, 24, 46, 260, 20, 13
+WIDTH, LEFT, RIGHT, TOP, HEIGHT, ROW = 720, 64, 24, 46, 260, 20
 STYLE = """
 svg { background: #fff; color: #1c2128; font: 13px system-ui, "Segoe UI", Roboto, sans-serif }
 text { fill: currentColor } .muted { fill: #5c6570; font-size: 12px }
@@ -111,26 +111,22 @@ def _chart(points: Sequence[Point], measure: str) -> list[str]:
         _text(across.at(value), bottom + 18, f"{value:g}", "muted middle")
         for value in across.ticks()
     ]
-    label = (
-        f"ms from a 1080p frame in memory to its prediction, p50 to p99; "
-        f"upwards {measure}, equals side by side"
-    )
+    label = f"ms from a 1080p frame in memory to its prediction, p50 to p99; upwards {measure}"
     shapes.append(_text((LEFT + WIDTH - RIGHT) / 2, bottom + 36, label, "muted middle"))
-    heights = [up.at(known[0] if point.share is None else point.share) for point in points]
     for number, point in enumerate(points, 1):
-        y = heights[number - 1]
-        before, same = heights[: number - 1].count(y), heights.count(y)
-        # Equally accurate ones lie beside each other instead of under each other.
-        shapes += _point(number, point, across, y + LANE * (before - (same - 1) / 2))
+        shapes += _point(
+            number, point, across, up.at(known[0] if point.share is None else point.share)
+        )
     return shapes
 
 
 def _point(number: int, point: Point, across: Axis, y: float) -> list[str]:
     x, mark = across.at(point.p50), "wrong" if point.wrong else "dot"
+    side = -9 if number % 2 else 19  # neighbours write above and below
     return [
         _line((x, y), (across.at(point.p99), y), "span"),
         f'<circle cx="{x:g}" cy="{y:g}" r="5" class="{mark}"/>',
-        _text(x - 10, y + 4, str(number), "number end"),
+        _text(x, y + side, str(number), "number middle"),
     ]
 
 
