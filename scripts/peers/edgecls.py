@@ -33,7 +33,7 @@ def open(model: Model, engine: str, threads: int) -> Engine:
     bundle = Bundle.open(model.folder / BUNDLE)
     provider = cpu.open(threads=threads, spinning=True)
     classifiers = {
-        rung: Classifier(_with_rung(bundle, rung), provider, engine) for rung in Resampling
+        rung: Classifier(with_rung(bundle, rung), provider, engine) for rung in Resampling
     }
     any_rung = classifiers[Resampling.EXACT]
 
@@ -50,7 +50,8 @@ def open(model: Model, engine: str, threads: int) -> Engine:
     return Engine(given, network, version(), pipelines)
 
 
-def _with_rung(bundle: Bundle, rung: Resampling) -> Bundle:
+def with_rung(bundle: Bundle, rung: Resampling) -> Bundle:
+    """Return a bundle that resizes by another rung."""
     manifest = bundle.manifest
     wanted = replace(manifest.preprocessing, resampling=rung)
     return replace(bundle, manifest=replace(manifest, preprocessing=wanted))

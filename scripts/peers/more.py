@@ -99,7 +99,7 @@ def _start(model: Model, rounds: int) -> dict[str, Any]:
     bundle = model.folder / BUNDLE
     ours, plain = [], []
     for _ in range(rounds):
-        ours.append(measured(Wanted(bundle, VARIANT, frames=5)))
+        ours.append(measured(Wanted(bundle, VARIANT, frames=5, resampling=Resampling.HALVING)))
         plain.append(bench.plain(bundle, "opencv", frames=5))
     cold = [o.cold_start_s / p["cold_start_s"] for o, p in zip(ours, plain, strict=True)]
     return {

@@ -17,18 +17,21 @@ import numpy as np
 import onnxruntime as ort
 
 from edgecls.bundle import Bundle
+from edgecls.manifest import Resampling
 from edgecls.metrics import percentile
 from edgecls_runtime import Rule, Station
 from edgecls_runtime.cameras import video
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.preprocessing import scaled_size
 from edgecls_runtime.providers import cpu
+from peers.edgecls import with_rung
 from peers.pixels import area, cropped
 
 
 def ours_pipeline(bundle: Path, variant: str, file: Path, threads: int) -> dict[str, float]:
     """Judge every frame by a station, as ``edgecls run`` does."""
-    classifier = Classifier(bundle, cpu.open(threads=threads, spinning=True), variant)
+    halved = with_rung(Bundle.open(bundle), Resampling.HALVING)
+    classifier = Classifier(halved, cpu.open(threads=threads, spinning=True), variant)
     rule = Rule(good=classifier.bundle.labels[:1])
     with closing(video.open(path=file)) as camera:
         station = Station(camera, classifier, rule)
