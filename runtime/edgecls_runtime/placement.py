@@ -36,7 +36,7 @@ class Proof(StrEnum):
     ASSIGNMENT = "assignment"
     """The session told it of every node."""
     PROFILE = "profile"
-    """From the profile of one run: an onnxruntime before 1.23 does not tell."""
+    """From the profile of one run: an onnxruntime before 1.24 does not tell."""
     ENGINE = "engine"
     """The engine has no other place to run a node."""
 
@@ -50,11 +50,20 @@ class OnViolation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the graph as it was divided: its own name and operator, and who runs it."""
+    """A node of the graph as it was divided.
+
+    Attributes:
+        name: Its own.
+        operator: Its kind.
+        provider: Who runs it.
+        cost: Its arithmetic where whoever saw it knows that; else the file's table says it.
+
+    """
 
     name: str
     operator: str
     provider: str
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ def placed(
         counts.setdefault(node.provider, Counter())[node.operator] += 1
         if node.provider == provider:
             continue
-        cost = flops.get(node.name, flops.get(node.name.partition("/")[0]))
+        cost = flops.get(node.name, flops.get(node.name.partition("/")[0], node.cost))
         # A heavy node under a name that an optimisation made up: nobody knows what it costs.
         unknown |= cost is None and node.operator in HEAVY
         elsewhere += cost or 0.0
