@@ -1,6 +1,7 @@
 """What many tests stand on: photos of made-up parts, and a bundle of a small trained network."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from parts import NETWORK, PREPROCESSING, Made, trained_network, write_photos
 def interruptible() -> None:
     """Let commands under test see Ctrl-C: a runner in the background has it ignored, for us too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave the user's cache alone also while the bundles for many tests are made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

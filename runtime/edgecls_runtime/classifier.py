@@ -1,6 +1,7 @@
 """An image in, a prediction out, by the bundle's own preprocessing and one of its variants."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,19 @@ from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
 from edgecls_runtime import signature, tuned
 from edgecls_runtime.fitting import fitting
+from edgecls_runtime.pipeline import PreparedFrame
 from edgecls_runtime.placement import Placement
-from edgecls_runtime.preprocessing import prepare
+from edgecls_runtime.preprocessing import Preparer
 from edgecls_runtime.protocols import Provider
 from edgecls_runtime.providers import open_provider
 
 Image = NDArray[np.uint8]
+# Room for a larger batch is given back after it: 64 images of 224 px are 10 MB.
+MOST_KEPT = 64
 
 
 class Classifier:
-    """A bundle, ready to answer.
+    """A bundle, ready to answer; threads may share it, and with it the model's memory.
 
     Attributes:
         bundle: Where the answers come from.
@@ -65,6 +69,9 @@ class Classifier:
         )
         self._session = self.provider.load(self.bundle.path / self.variant.file)
         signature.check(self._session.signature, self.bundle)
+        self._prepare = Preparer(self.bundle.preprocessing)
+        # One for each thread that classifies at the same time, made when it is first needed.
+        self._free: list[Image] = []
 
     @property
     def placement(self) -> Placement:
@@ -83,12 +90,27 @@ class Classifier:
             ProviderError: The engine failed.
 
         """
+        if isinstance(image, PreparedFrame):
+            return self.scored(image.prepared[np.newaxis])[0]
         return self.batch([image.image if isinstance(image, Frame) else image])[0]
 
     def batch(self, images: Sequence[Image]) -> list[Prediction]:
         """Classify several images, of any sizes, in one call of the engine."""
-        prepared = np.stack([prepare(image, self.bundle.preprocessing) for image in images])
-        return self.scored(prepared)
+        with self._room(len(images)) as rows:
+            for image, row in zip(images, rows, strict=True):
+                self.prepare(image, row)
+            return self.scored(rows)
+
+    def prepare(self, image: Image, out: Image | None = None) -> Image:
+        """Scale and crop one image to the network's input; several threads may do so.
+
+        Args:
+            image: uint8, shape (height, width, 3), RGB.
+            out: uint8, shape (*size, 3), C-contiguous, that the result is written to; without it
+                the result has memory of its own.
+
+        """
+        return self._prepare(image, out)
 
     def scored(self, prepared: Image) -> list[Prediction]:
         """Classify a batch that is prepared already: uint8, shape (n, *size, 3)."""
@@ -97,3 +119,18 @@ class Classifier:
             Prediction(scores, manifest.labels, manifest.task, manifest.thresholds)
             for scores in self._session.run(prepared)
         ]
+
+    @contextmanager
+    def _room(self, images: int) -> Iterator[Image]:
+        """Lend the network's input for so many images, which no other thread has meanwhile."""
+        try:
+            rows = self._free.pop()  # atomic, as append is
+        except IndexError:
+            rows = np.empty((0, *self.bundle.preprocessing.size, 3), np.uint8)
+        if len(rows) < images:
+            rows = np.empty((images, *rows.shape[1:]), np.uint8)
+        try:
+            yield rows[:images]
+        finally:
+            if len(rows) <= MOST_KEPT:
+                self._free.append(rows)

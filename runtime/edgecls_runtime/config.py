@@ -12,6 +12,8 @@ from edgecls_runtime.placement import Limits
 FORMAT = 1
 # No clock waits forever: an infinite wait is a number that the operating system refuses.
 LONGEST_MS = 86_400_000
+# Each holds a frame in memory: 6 MB of 1080p.
+MOST_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Settings:
         outputs: Told in this order.
         timeout_ms: Longest wait for a frame; then the part is REVIEW.
         max_age_ms: An older frame is not judged but REVIEW.
+        prepare_threads: Threads that decode and resize the next frames while the engine is busy,
+            and frames at most on their way; 0 does one thing after the other.
 
     """
 
@@ -52,6 +56,7 @@ class Settings:
     outputs: tuple[dict[str, object], ...] = ({"kind": "terminal"},)
     timeout_ms: float = 1000.0
     max_age_ms: float = 1000.0
+    prepare_threads: int = 2
 
     def __post_init__(self) -> None:
         """Refuse what no station can do."""
@@ -61,6 +66,10 @@ class Settings:
             )
         if not self.providers:
             raise ConfigError("providers: none given; expected at least one, such as kind = 'cpu'")
+        if not 0 <= self.prepare_threads <= MOST_THREADS:
+            raise ConfigError(
+                f"prepare_threads: {self.prepare_threads}; expected 0 to {MOST_THREADS}"
+            )
         for key in ("timeout_ms", "max_age_ms"):
             if not 0 < getattr(self, key) <= LONGEST_MS:  # NaN compares false
                 raise ConfigError(

@@ -6,9 +6,7 @@ kept engine of another is not merely slow, it is refused or wrong.
 
 import hashlib
 import json
-import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,14 +106,3 @@ class CachedProvider:
             ) from error
         progress.tell(f"{self.name}: built in {seconds:.1f} s, kept in {folder}")
         return session
-
-
-def user_folder(kind: str) -> Path:
-    """Return where this user's programs keep what they can make again, for one kind of engine."""
-    if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "edgecls" / kind

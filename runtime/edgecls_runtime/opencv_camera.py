@@ -4,16 +4,20 @@ import math
 import os
 import threading
 import time
+from functools import partial
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.backlog import Backlog
+from edgecls_runtime.undecoded import Undecoded
 
 LONGEST_MS = 600_000
 OPTIONS_KEY = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+MJPEG = cv2.VideoWriter.fourcc(*"MJPG")
 _opening = threading.Lock()
 
 
@@ -43,26 +47,40 @@ class OpenCVCamera:
         self._name = name
         self._count = 0
         self._backlog = Backlog()
+        # The JPEGs themselves, where it is a stream of them: they can be decoded by several threads
+        # at once, and those that nobody looks at need not be.
+        self._jpegs = int(capture.get(cv2.CAP_PROP_FOURCC)) == MJPEG and capture.set(
+            cv2.CAP_PROP_FORMAT, -1
+        )
         # What a file's header promises; 0 where it says nothing. Frames that cannot be decoded are
         # passed over without a word, and a part without a verdict must not go unnoticed.
         self._promised = 0 if live else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
-    def read(self, timeout: float) -> Frame:  # noqa: ARG002 - OpenCV's was set when opening
+    def read(self, timeout: float) -> Frame:
         """Return the next frame, converted to RGB; of a live camera none that was held back.
 
         Raises:
             EndOfStream: The file is at its end.
-            ImageError: Once, at the end of a file that had fewer frames than it promised.
+            ImageError: The frame is damaged; or, once, a file had fewer frames than it promised.
             CameraError: The camera is gone.
+
+        """
+        return self.take(timeout).decoded()
+
+    def take(self, timeout: float) -> Undecoded:  # noqa: ARG002 - OpenCV's was set when opening
+        """Return the next frame: of a stream of JPEGs as it was sent, of another one as BGR.
+
+        Raises:
+            EndOfStream, ImageError, CameraError: As ``read``, but for a damaged frame.
 
         """
         image, waited = self._next()
         while self.live and self._backlog.holds(waited):
             image, waited = self._next()
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        frame = Frame(np.asarray(rgb, np.uint8), self._count, time.monotonic(), self._name)
-        self._count += 1
-        return frame
+        number, self._count = self._count, self._count + 1
+        where = f"{self._name}: frame {number}"
+        decode = partial(_from_jpeg, image, where) if self._jpegs else partial(_from_bgr, image)
+        return Undecoded(decode, number, time.monotonic(), self._name)
 
     def close(self) -> None:
         """Release the capture."""
@@ -95,6 +113,22 @@ class OpenCVCamera:
             f"{self._name}: lost after {waited:.1f} s of silence; {delivered}; "
             f"is the source still running?"
         )
+
+
+def _from_bgr(image: cv2.typing.MatLike) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _from_jpeg(packet: cv2.typing.MatLike, where: str) -> NDArray[np.uint8]:
+    # A stream has no orientation of its own: FFmpeg ignores what EXIF says of one, and so do we.
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(packet, flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageError(f"{where}: not a JPEG, or a damaged one; expected whole frames")
+    return np.asarray(image, np.uint8)
 
 
 def opened(

@@ -48,7 +48,7 @@ def _cost(given: Mapping[str, Any]) -> float | None:
     if not made or len(taken) < 2 or not kinds <= KINDS or not taken[1]:
         return None
     if given["op_name"] in CONVOLUTIONS:  # weights: (out, in / group, *kernel)
-        return 2.0 * math.prod(made[0]) * math.prod(taken[1][1:])
+        return 2.0 * float(math.prod(made[0]) * math.prod(taken[1][1:]))
     if given["op_name"] in PRODUCTS:
-        return 2.0 * math.prod(made[0]) * taken[0][-1]
+        return 2.0 * float(math.prod(made[0]) * taken[0][-1])
     return None

@@ -1,7 +1,7 @@
 """The kinds of hardware a station touches, as small as they can be."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from edgecls.frame import Frame
 from edgecls.verdict import Verdict
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.signature import Signature
+
+if TYPE_CHECKING:
+    from edgecls_runtime.undecoded import Undecoded
 
 
 class Camera(Protocol):
@@ -40,6 +43,15 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Release the camera; closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """A camera that can deliver a frame before it is decoded: ``read`` is ``take``, then decode."""
+
+    def take(self, timeout: float) -> "Undecoded":
+        """Return the next frame; raises what ``Camera.read`` does, but for a damaged frame."""
         ...
 
 

@@ -5,7 +5,6 @@ with. Anything else here, and it is not used: a line says so, and nothing worse 
 """
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from edgecls import plugins, schema
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError, DeviceError, EdgeclsError
 from edgecls.manifest import Resampling
-from edgecls_runtime import rungs, versions
+from edgecls_runtime import rungs, user_cache, versions
 from edgecls_runtime.machine import Device, device
 from edgecls_runtime.protocols import Provider
 
@@ -188,17 +187,10 @@ def file(bundle: Bundle) -> Path:
 
     """
     facts = json.dumps(asdict(device()), sort_keys=True)
-    return _folder() / f"{bundle.digest[:16]}-{sha256(facts.encode()).hexdigest()[:8]}.json"
-
-
-def _folder() -> Path:
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():  # the XDG specification: a relative one is invalid and ignored
-        return given / "edgecls" / "tune"
-    try:
-        return Path.home() / ".cache" / "edgecls" / "tune"
-    except RuntimeError as error:
-        raise DeviceError(f"tune file: {error}; set XDG_CACHE_HOME") from error
+    return (
+        user_cache.folder("tune")
+        / f"{bundle.digest[:16]}-{sha256(facts.encode()).hexdigest()[:8]}.json"
+    )
 
 
 def _read(path: Path) -> Record:

@@ -17,6 +17,7 @@ from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier, say_on_stderr
+from edgecls_runtime.pipeline import PATIENCE_S, Ahead, Image
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.station import Station
 
@@ -32,7 +33,9 @@ class Opened:
     @property
     def dropped(self) -> int:
         """Frames that were replaced by newer ones before they were judged."""
-        return self.camera.dropped if isinstance(self.camera, NewestFrame) else 0
+        ahead = self.station.camera
+        prepared = ahead.dropped if isinstance(ahead, Ahead) else 0
+        return prepared + (self.camera.dropped if isinstance(self.camera, NewestFrame) else 0)
 
     @property
     def reopened(self) -> int:
@@ -60,6 +63,7 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
             closing(Failover(lambda: open_classifier(bundle, allowed), say_on_stderr))
         )
         camera = opened.enter_context(closing(cameras.open_table(settings.camera, base)))
+        ahead = opened.enter_context(closing(_ahead(camera, classify, settings)))
         outputs = [
             opened.enter_context(
                 closing(plugins.open_table("edgecls_runtime.outputs", table, "outputs", base))
@@ -67,7 +71,7 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
             for table in settings.outputs
         ]
         station = Station(
-            camera,
+            ahead,
             classify,
             settings.rule,
             outputs=outputs,
@@ -79,6 +83,24 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
             opened.enter_context(closing(record))
             station = replace(station, record=record)
         yield Opened(station, classify, camera)
+
+
+def _ahead(camera: Camera, classify: Failover, settings: Settings) -> Camera:
+    """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
+    if not settings.prepare_threads:
+        return camera
+
+    def prepare(image: Image, out: Image | None) -> Image:
+        # By the classifier that answers now: after a loss it may be another one.
+        return classify.classifier.prepare(image, out)
+
+    return Ahead(
+        camera,
+        prepare,
+        workers=settings.prepare_threads,
+        timeout=settings.timeout_ms / 1000,
+        patience=min(PATIENCE_S, settings.max_age_ms / 2000),
+    )
 
 
 class _Recorder:

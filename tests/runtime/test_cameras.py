@@ -168,7 +168,9 @@ def test_a_video_ends_after_its_last_frame(tmp_path: Path) -> None:
     assert str(raised.value) == f"video {file}: at its end; 2 frames delivered before"
 
 
-def test_a_video_with_damaged_frames_says_so_once_before_it_ends(tmp_path: Path) -> None:
+def test_a_video_that_was_cut_names_the_cut_frame_and_counts_the_missing_ones(
+    tmp_path: Path,
+) -> None:
     file = write_video(tmp_path / "line.avi", 20)
     raw = file.read_bytes()
     file.write_bytes(raw[: len(raw) // 2])
@@ -180,9 +182,12 @@ def test_a_video_with_damaged_frames_says_so_once_before_it_ends(tmp_path: Path)
             except ImageError as error:
                 told.append(str(error))
 
-    (message,) = told
+    damaged, missing = told
     assert re.fullmatch(
-        rf"video {file}: \d+ of 20 frames could not be read; is it damaged\?", message
+        rf"video {file}: frame \d+: not a JPEG, or a damaged one; expected whole frames", damaged
+    )
+    assert re.fullmatch(
+        rf"video {file}: \d+ of 20 frames could not be read; is it damaged\?", missing
     )
 
 

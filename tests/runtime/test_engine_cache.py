@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edgecls.errors import ProviderError
-from edgecls_runtime.engine_cache import WARMED, CachedProvider, user_folder
+from edgecls_runtime import user_cache
+from edgecls_runtime.engine_cache import WARMED, CachedProvider
 from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.probe import MODEL
 from edgecls_runtime.protocols import Session
@@ -68,12 +69,12 @@ def test_an_engine_that_cannot_be_loaded_is_built_again(
 def test_a_model_that_cannot_be_built_leaves_no_folder(tmp_path: Path) -> None:
     model = tmp_path / "broken.onnx"
     model.write_bytes(b"no model")
-    provider = CachedProvider(cpu.open(), tmp_path / "cache", as_it_is)
+    provider = CachedProvider(cpu.open(), tmp_path / "engines", as_it_is)
 
     with pytest.raises(ProviderError, match=r"broken.onnx: "):
         provider.load(model)
 
-    assert not any((tmp_path / "cache").iterdir())
+    assert not any((tmp_path / "engines").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -88,4 +89,4 @@ def test_engines_stand_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
 
-    assert user_folder("qnn") == Path("/somewhere/edgecls/qnn")
+    assert user_cache.folder("qnn") == Path("/somewhere/edgecls/qnn")

@@ -1,7 +1,5 @@
 """What a profile tells of placement, specified against what the session itself tells."""
 
-from pathlib import Path
-
 import pytest
 
 from edgecls.bundle import Bundle

@@ -6,11 +6,16 @@ Each file is a part, named by its path in the folder; a file that is no image is
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, EndOfStream, ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.images import read_image
+from edgecls_runtime.undecoded import Undecoded
 
 
 class FolderCamera:
@@ -23,7 +28,7 @@ class FolderCamera:
         self._folder = folder
         self._files = enumerate(files)
 
-    def read(self, timeout: float) -> Frame:  # noqa: ARG002 - a file is there or it is not
+    def read(self, timeout: float) -> Frame:
         """Return the next image.
 
         Raises:
@@ -31,14 +36,20 @@ class FolderCamera:
             EndOfStream: All files were read.
 
         """
+        return self.take(timeout).decoded()
+
+    def take(self, timeout: float) -> Undecoded:  # noqa: ARG002 - a file is there or it is not
+        """Return the next file, not read yet.
+
+        Raises:
+            EndOfStream: There are no more.
+
+        """
         for number, file in self._files:
             # A name that is not UTF-8 must not stop a journal that is.
             part = _readable(file.relative_to(self._folder).as_posix())
-            try:
-                image = read_image(file)
-            except ImageError as error:
-                raise ImageError(_readable(str(error)), part) from error
-            return Frame(image, number, time.monotonic(), f"folder {self._folder}", part)
+            decode = partial(_decoded, file, part)
+            return Undecoded(decode, number, time.monotonic(), f"folder {self._folder}", part)
         raise EndOfStream(f"folder {self._folder}: every file was read")
 
     def close(self) -> None:
@@ -75,6 +86,13 @@ def _files(folder: Path, visited: set[Path]) -> Iterator[Path]:
             yield from _files(entry, visited)
         elif entry.is_file():
             yield entry
+
+
+def _decoded(file: Path, part: str) -> NDArray[np.uint8]:
+    try:
+        return read_image(file)
+    except ImageError as error:
+        raise ImageError(_readable(str(error)), part) from error
 
 
 def _readable(text: str) -> str:

@@ -11,8 +11,10 @@ def open(*, threads: int = 0, spinning: bool = False) -> ExecutionProvider:
 
     Args:
         threads: Threads inside one operator; 0 takes one per physical core.
-        spinning: Idle threads wait actively for work: faster while frames come back to back, but a
-            station that waits for its camera then burns every core it has.
+        spinning: Idle threads wait actively for work: faster for one caller whose frames come back
+            to back. A station that waits for its camera then burns every core it has, and one that
+            reads files prepares the next frames on those cores: measured, it takes 1.3 to 1.6
+            times the processor time a frame, and is slower (docs/hotpath.md).
 
     """
     check_threads("cpu", threads)

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import engine_cache
+from edgecls_runtime import user_cache
 from edgecls_runtime.engine_cache import CachedProvider
 from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.protocols import Session
@@ -93,7 +93,7 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
         device="gpu" if backend is Backend.GPU else "",
         batch=1,
     )
-    folder = cache or engine_cache.user_folder("qnn")
+    folder = cache or user_cache.folder("qnn")
     return CachedProvider(provider, folder, _keeping, _load_kept)
 
 

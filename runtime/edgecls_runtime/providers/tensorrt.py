@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import engine_cache
+from edgecls_runtime import user_cache
 from edgecls_runtime.engine_cache import CachedProvider
 from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.providers import cuda
@@ -69,7 +69,7 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
         behind=((cuda.NAME, behind),),
         batch=batch,
     )
-    return CachedProvider(provider, cache or engine_cache.user_folder("tensorrt"), _keeping)
+    return CachedProvider(provider, cache or user_cache.folder("tensorrt"), _keeping)
 
 
 def _keeping(provider: ExecutionProvider, folder: Path) -> ExecutionProvider:

@@ -1,0 +1,205 @@
+"""Decode and prepare the next frames while the engine is busy with the present one.
+
+The station stays a simple loop: it reads a camera and asks a classifier. This camera's frames have
+been prepared by threads of its own, which the engine does not hold up: OpenCV and ONNX Runtime
+release Python's lock while they compute.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecls.errors import ImageError
+from edgecls.frame import Frame
+from edgecls_runtime.protocols import Camera
+from edgecls_runtime.undecoded import Undecoded, take
+
+Image = NDArray[np.uint8]
+Prepare = Callable[[Image, Image | None], Image]
+
+GRACE_S = 2.0
+# A frame may wait while a station is held up by an output, but then it begins to show the past.
+PATIENCE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFrame(Frame):
+    """A frame that is ready for the engine.
+
+    Attributes:
+        prepared: uint8, shape (*size, 3); written over once the next frame was read.
+
+    """
+
+    prepared: Image = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What became of one frame, and when, in monotonic seconds."""
+
+    found: Frame | Exception
+    at: float
+
+
+class Ahead:
+    """A camera whose frames are decoded and prepared ahead, in their order.
+
+    Of a folder or a video every frame is delivered. Of a live camera the newest that is ready: one
+    that is overtaken, or that has waited for too long, is dropped and counted.
+
+    Attributes:
+        dropped: Prepared frames that a newer one has replaced.
+
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        prepare: Prepare,
+        *,
+        workers: int = 2,
+        timeout: float = 1.0,
+        patience: float = PATIENCE_S,
+    ) -> None:
+        """Stand before a camera; nothing is read before somebody asks for the first frame.
+
+        Args:
+            camera: Closed by this.
+            prepare: Image in, network input out, written to the second argument if there is one.
+                Called by several threads.
+            workers: Threads, and frames at most on their way to the engine.
+            timeout: Seconds that a thread waits for a frame of ``camera``.
+            patience: Seconds that a prepared frame of a live camera may wait.
+
+        """
+        self.live = camera.live
+        self.dropped = 0
+        self._camera, self._prepare = camera, prepare
+        self._timeout, self._patience = timeout, patience
+        self._taking = threading.Lock()
+        self._taken = self._next = 0
+        self._room = threading.Semaphore(workers)
+        self._ready = threading.Condition()
+        self._events: dict[int, Event] = {}
+        self._buffers: list[Image] = []
+        self._lent: Image | None = None
+        self._stopping = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"prepare {i}", daemon=True)
+            for i in range(workers)
+        ]
+
+    def read(self, timeout: float) -> Frame:
+        """Return the next frame, prepared; one that cannot be prepared comes as it is.
+
+        Args:
+            timeout: Seconds after which damaged frames of a live camera are no more passed over.
+                How long to wait for one is the camera's own to say, in ``take``.
+
+        Raises:
+            CameraTimeout, EndOfStream, ImageError, CameraError: As the camera said.
+
+        """
+        for thread in self._threads:
+            if thread.ident is None:
+                thread.start()
+        self._give_back(self._lent)
+        self._lent = None
+        deadline = time.monotonic() + timeout
+        while True:
+            event = self._event()
+            if self._is_past(event) or self._is_passed_over(event, deadline):
+                continue
+            if isinstance(event.found, Exception):
+                raise event.found
+            if isinstance(event.found, PreparedFrame):
+                self._lent = event.found.prepared
+            return event.found
+
+    def close(self) -> None:
+        """Stop the threads and close the camera; closing twice is allowed."""
+        self._stopping = True
+        if self.live:  # that also ends the wait of a thread
+            self._camera.close()
+        for thread in self._threads:
+            self._room.release()
+            if thread.ident is not None:
+                thread.join(GRACE_S)
+        # A file that hangs is left to end with the process: closing it under a read may crash.
+        if not self.live and not any(thread.is_alive() for thread in self._threads):
+            self._camera.close()
+
+    def _event(self) -> Event:
+        with self._ready:
+            self._ready.wait_for(lambda: self._next in self._events)
+            event = self._events.pop(self._next)
+            self._next += 1
+        self._room.release()
+        return event
+
+    def _is_past(self, event: Event) -> bool:
+        """Drop what a live camera has newer news about."""
+        waited = time.monotonic() - event.at
+        if not self.live or (waited < self._patience and self._next not in self._events):
+            return False
+        if isinstance(event.found, PreparedFrame):
+            self._give_back(event.found.prepared)
+        self.dropped += isinstance(event.found, Frame)
+        return True
+
+    def _is_passed_over(self, event: Event, deadline: float) -> bool:
+        damaged = isinstance(event.found, ImageError)
+        return self.live and damaged and time.monotonic() < deadline
+
+    def _give_back(self, buffer: Image | None) -> None:
+        if buffer is not None:
+            self._buffers.append(buffer)
+
+    def _work(self) -> None:
+        while True:
+            self._room.acquire()
+            with self._taking:
+                if self._stopping:
+                    return
+                number, self._taken = self._taken, self._taken + 1
+                taken = self._take()
+            found = self._prepared(taken) if isinstance(taken, Undecoded) else taken
+            with self._ready:
+                self._events[number] = Event(found, time.monotonic())
+                self._ready.notify()
+
+    def _take(self) -> Undecoded | Exception:
+        try:
+            return take(self._camera, self._timeout)
+        except Exception as error:  # noqa: BLE001 - raised where the frame is asked for
+            return error
+
+    def _prepared(self, taken: Undecoded) -> Frame | Exception:
+        try:
+            frame = taken.decoded()
+        except MemoryError:
+            return ImageError(f"{taken.camera}: not enough memory for its frame", taken.part)
+        except Exception as error:  # noqa: BLE001 - raised where the frame is asked for
+            return error
+        # What cannot be prepared is for the classifier to say, of this very part.
+        with suppress(Exception):
+            try:
+                buffer = self._buffers.pop()
+            except IndexError:
+                buffer = None
+            prepared = self._prepare(frame.image, buffer)
+            return PreparedFrame(
+                frame.image,
+                frame.number,
+                frame.captured_at,
+                frame.camera,
+                frame.part,
+                prepared=prepared,
+            )
+        return frame

@@ -1,0 +1,52 @@
+"""Frames that have arrived and are not decoded yet: who needs one decodes it, in its own thread.
+
+A live camera sends more frames than are judged, and decoding is most of what a frame costs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecls.frame import Frame
+from edgecls_runtime.protocols import Camera, Deferring
+
+
+@dataclass(frozen=True, slots=True)
+class Undecoded:
+    """One frame as the camera delivered it.
+
+    Attributes:
+        decode: Returns its image, uint8 (height, width, 3), RGB, or raises ImageError.
+        number: As of ``Frame``; likewise the others.
+
+    """
+
+    decode: Callable[[], NDArray[np.uint8]]
+    number: int
+    captured_at: float
+    camera: str
+    part: str | None = None
+
+    def decoded(self) -> Frame:
+        """Return the frame with its image.
+
+        Raises:
+            ImageError: It cannot be decoded.
+
+        """
+        return Frame(self.decode(), self.number, self.captured_at, self.camera, self.part)
+
+
+def take(camera: Camera, timeout: float) -> Undecoded:
+    """Return the next frame of any camera, undecoded where the camera can leave that to others.
+
+    Raises:
+        CameraError: As ``Camera.read`` says.
+
+    """
+    if isinstance(camera, Deferring):
+        return camera.take(timeout)
+    frame = camera.read(timeout)
+    return Undecoded(lambda: frame.image, frame.number, frame.captured_at, frame.camera, frame.part)
