@@ -2,8 +2,8 @@
 
 import ctypes
 import json
-import re
 import os
+import re
 import sys
 from pathlib import Path
 
