@@ -1,7 +1,6 @@
 """Measure edgecls against its peers, side by side in one run; each peer in a venv of its own.
 
     python scripts/bench_peers.py [--data DIR --labels FILE] [--only NAME ...] [--rounds 7] [--json]
-    python scripts/bench_peers.py --more
 
 The first run installs the peers (pip, pinned versions, 10 GB in all) and converts the networks;
 both stay in --cache. Two tables for each network, on 1 and 2 threads: the network alone, and from a
@@ -13,8 +12,8 @@ DIR holds ImageNet photos as DIR/<label>/*, FILE all thousand labels in logit or
 is calibrated on every fourth photo, and top-1 of EfficientNet-Lite0 is counted on the rest. The
 other networks have random weights: their figures are of speed only.
 
---only takes networks and peers; plain onnxruntime and edgecls are always there. --more measures a
-camera's stream, an idle loop, memory and cold start instead.
+--only takes networks and peers; plain onnxruntime and edgecls are always there. bench_pipeline.py
+measures a camera's stream and an idle loop, bench.py memory and cold start.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import sys
 from pathlib import Path
 
 from edgecls_runtime.environment import environment
-from peers import fidelity, making, more, rounds, tables, venvs
+from peers import fidelity, making, rounds, tables, venvs
 from peers.model import Model
 from peers.process import PeerFailed, Process
 
@@ -109,7 +108,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--cache", metavar="DIR", type=Path, default=CACHE)
     parser.add_argument("--venvs", metavar="DIR", type=Path, help="default: in --cache")
-    parser.add_argument("--more", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if (arguments.data is None) is not (arguments.labels is None):
@@ -119,11 +117,6 @@ def main() -> None:
         if arguments.data
         else None
     )
-    if arguments.more:
-        model = making.make(making.MODELS[0], arguments.cache / "models", photos)
-        figures = more.measure(model, making.frame(arguments.cache), arguments.rounds)
-        print(json.dumps(figures, indent=2) if arguments.json else more.text(figures))
-        return
     found, about = compared(arguments, photos)
     for peer in venvs.names():
         needs = venvs.requirements(peer).needs

@@ -14,6 +14,12 @@ class PeerFailed(RuntimeError):  # noqa: N818 - what happened, not what kind of 
     """A peer did not do what it was asked; the message is its reason."""
 
 
+def _alone(python: Path) -> dict[str, str]:
+    """Return what keeps a peer to its own environment: MNN's converter calls ``pip install``."""
+    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    return {"PATH": path, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
+
+
 class Process:
     """A peer at rest, until it is asked."""
 
@@ -27,7 +33,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **counts},
+            env=os.environ | counts | _alone(python) | {"PYTHONPATH": os.pathsep.join(paths)},
         )
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as each request says
