@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from edgecls_runtime.classifier import Classifier
     from edgecls_runtime.decision import Rule
     from edgecls_runtime.images import read_image
+    from edgecls_runtime.opening import open_classifier
     from edgecls_runtime.station import Station
 
-__all__ = ["Classifier", "Rule", "Station", "open_camera", "read_image"]
+__all__ = ["Classifier", "Rule", "Station", "open_camera", "open_classifier", "read_image"]
 
 _HOME = {
     "Classifier": "classifier",
     "Rule": "decision",
     "Station": "station",
     "open_camera": "cameras",
+    "open_classifier": "opening",
     "read_image": "images",
 }
 

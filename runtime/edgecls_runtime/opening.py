@@ -47,12 +47,14 @@ def say_on_stderr(line: str) -> None:
     sys.stderr.flush()
 
 
-def open_classifier(bundle: Bundle, allowed: Allowed, say: Say = say_on_stderr) -> Classifier:
+def open_classifier(
+    bundle: Bundle, allowed: Allowed | None = None, say: Say = say_on_stderr
+) -> Classifier:
     """Load a bundle where it answers rightly.
 
     Args:
         bundle: Opened.
-        allowed: Where it may run.
+        allowed: Where it may run; None is ``Allowed()``.
         say: Told why something was passed over, and what is tried next.
 
     Raises:
@@ -61,6 +63,7 @@ def open_classifier(bundle: Bundle, allowed: Allowed, say: Say = say_on_stderr) 
         ConfigError: A provider's table is wrong, or there is no such variant.
 
     """
+    allowed = allowed or Allowed()
     faults: list[str] = []
     for source, table, wanted in _attempts(bundle, allowed, say):
         provider = plugins.open_table("edgecls_runtime.providers", table, "providers", allowed.base)

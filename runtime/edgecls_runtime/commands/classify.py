@@ -7,11 +7,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgecls.bundle import Bundle
 from edgecls.errors import ImageError
 from edgecls.prediction import Prediction
-from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.commands import add_bundle, add_engine, count, print_json
 from edgecls_runtime.images import read_image
+from edgecls_runtime.opening import Allowed, open_classifier
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify every image; the exit code is that of the last one that could not be read, or 0."""
-    classify = Classifier(arguments.bundle, arguments.provider, arguments.variant)
+    allowed = Allowed(({"kind": arguments.provider},), arguments.variant)
+    classify = open_classifier(Bundle.open(arguments.bundle), allowed)
     code, table = 0, []
     for path in arguments.images:
         try:
