@@ -162,22 +162,23 @@ def test_what_cannot_be_prepared_comes_as_it_is_for_the_classifier_to_say() -> N
 
 def test_of_a_live_camera_a_frame_that_is_overtaken_is_dropped_and_counted() -> None:
     with ahead(Newest(*map(shade, range(200, 250, 10)))) as camera:
-        first = camera.read(WAIT_S).number
+        camera.read(WAIT_S)
         time.sleep(0.2)
         second = camera.read(WAIT_S).number
 
-        assert camera.dropped == second - first - 1 == 1
+        assert camera.dropped == second - 1 >= 1
 
 
 def test_a_live_frame_that_waited_for_too_long_gives_way_to_a_fresh_one() -> None:
     with ahead(Newest(*map(shade, range(200, 250, 10))), 1, patience=0.1) as camera:
         camera.read(WAIT_S)
         time.sleep(0.3)
+        asked = time.monotonic()
 
         frame = camera.read(WAIT_S)
 
-        assert time.monotonic() - frame.captured_at < 0.1
-        assert (frame.number, camera.dropped) == (2, 1)
+        assert frame.captured_at >= asked
+        assert camera.dropped == frame.number - 1 >= 1
 
 
 def test_a_damaged_frame_of_a_live_camera_is_passed_over() -> None:
@@ -225,7 +226,7 @@ def test_a_station_gives_the_verdicts_of_the_simple_loop(made: Made) -> None:
 
 def test_a_slow_engine_is_no_reason_for_an_older_verdict_than_two_of_its_turns() -> None:
     def classify(_: Frame) -> Prediction:
-        time.sleep(0.02)
+        time.sleep(0.05)
         return Prediction(np.array([0.97, 0.03], np.float32), LABELS)
 
     with ahead(Newest(*[shade(250)] * 500)) as camera:
@@ -234,7 +235,7 @@ def test_a_slow_engine_is_no_reason_for_an_older_verdict_than_two_of_its_turns()
 
     ages = [verdict.latency for verdict in verdicts if verdict.latency is not None]
     assert len(ages) == 20
-    assert np.median(ages) < 0.06
+    assert np.median(ages) < 0.15
 
 
 def test_two_stations_share_one_classifier(made: Made) -> None:
