@@ -69,9 +69,8 @@ class Classifier:
         )
         self._session = self.provider.load(self.bundle.path / self.variant.file)
         signature.check(self._session.signature, self.bundle)
-        # One for each thread that classifies at the same time, made when it is first needed: two
-        # threads at one Preparer would take turns at its buffers and make new ones at each frame.
-        self._preparers: list[Preparer] = []
+        self._prepare = Preparer(self.bundle.preprocessing)
+        # One for each thread that classifies at the same time, made when it is first needed.
         self._free: list[Image] = []
 
     @property
@@ -111,14 +110,7 @@ class Classifier:
                 the result has memory of its own.
 
         """
-        try:
-            preparer = self._preparers.pop()  # atomic, as append is
-        except IndexError:
-            preparer = Preparer(self.bundle.preprocessing)
-        try:
-            return preparer(image, out)
-        finally:
-            self._preparers.append(preparer)
+        return self._prepare(image, out)
 
     def scored(self, prepared: Image) -> list[Prediction]:
         """Classify a batch that is prepared already: uint8, shape (n, *size, 3)."""

@@ -1,7 +1,6 @@
 """The only image -> tensor code in the project: exporter, evaluation and station all call it."""
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
@@ -17,9 +16,9 @@ Image = NDArray[np.uint8]
 # How many times the wanted height and width an image must keep through a further halving.
 # docs/preprocessing.md has what was measured at 1, 2 and 3.
 KEPT = {Resampling.HALVING: 2, Resampling.COARSE: 1}
-# Buffers are kept for so many shapes of images, and for so many of their pixels in all: those of
-# an image of 1080 x 1920 take 2 to 6 MB. The newest are kept in any case.
-MOST_SHAPES, MOST_PIXELS = 16, 1 << 22
+# So many sets of buffers are kept, and for so many pixels of images in all: those of an image of
+# 1080 x 1920 take 2 to 6 MB. The newest are kept in any case.
+MOST_PLANS, MOST_PIXELS = 16, 1 << 24
 
 
 def prepare(image: Image, wanted: Preprocessing) -> Image:
@@ -53,7 +52,7 @@ class Preparer:
     def __init__(self, wanted: Preprocessing) -> None:
         """Keep the bundle's declaration; buffers are made for each shape of image as it comes."""
         self.wanted = wanted
-        self._idle: OrderedDict[tuple[int, ...], _Plan] = OrderedDict()
+        self._idle: list[_Plan] = []  # the newest last
         self._lock = Lock()
 
     def __call__(self, image: Image, out: Image | None = None) -> Image:
@@ -83,23 +82,28 @@ class Preparer:
                 f"out: {out.dtype} of shape {out.shape}, strides {out.strides}; "
                 f"expected uint8 {(*self.wanted.size, 3)}, C-contiguous and writable"
             )
-        size = image.shape[:2]
-        # Taken out while in use: another thread that comes meanwhile makes its own.
-        with self._lock:
-            plan = self._idle.pop(size, None)
-        plan = plan or _plan(size, self.wanted)
+        plan = self._taken(image.shape[:2])
         plan.carry_out(image, out, self.wanted.fill)
-        with self._lock:
-            self._keep(size, plan)
+        self._give_back(plan)
         return out
 
-    def _keep(self, size: tuple[int, ...], plan: "_Plan") -> None:
+    def _taken(self, size: tuple[int, ...]) -> "_Plan":
+        """Return a plan that no other thread has meanwhile: an idle one, or a new one."""
+        with self._lock:
+            same = [i for i, plan in enumerate(self._idle) if plan.size == size]
+            if same:
+                return self._idle.pop(same[-1])
+        return _plan(size, self.wanted)
+
+    def _give_back(self, plan: "_Plan") -> None:
         """Put a plan back as the newest; those that were not used for longest may have to go."""
-        self._idle[size] = plan
-        while len(self._idle) > 1 and (
-            len(self._idle) > MOST_SHAPES or sum(map(math.prod, self._idle)) > MOST_PIXELS
-        ):
-            self._idle.popitem(last=False)
+        with self._lock:
+            self._idle.append(plan)
+            while len(self._idle) > 1 and (
+                len(self._idle) > MOST_PLANS
+                or sum(math.prod(plan.size) for plan in self._idle) > MOST_PIXELS
+            ):
+                self._idle.pop(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,14 @@ class _Plan:
     """What is done with each image of one shape.
 
     Attributes:
+        size: The image's (height, width), px.
         resampler: Makes the pixels that are seen.
         inside: The (rows, columns) of the result that they fill.
         around: The rest, as rectangles.
 
     """
 
+    size: tuple[int, int]
     resampler: Resampler
     inside: tuple[slice, slice]
     around: tuple[tuple[slice, slice], ...]
@@ -139,7 +145,7 @@ def _plan(size: tuple[int, ...], wanted: Preprocessing) -> _Plan:
         (tall, slice(wide.stop, None)),
     )
     around = borders if (rows.count, columns.count) != wanted.size else ()
-    return _Plan(resampler, (tall, wide), around)
+    return _Plan((height, width), resampler, (tall, wide), around)
 
 
 def _fits(out: Image, size: tuple[int, int]) -> bool:

@@ -4,13 +4,14 @@ import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edgecls.manifest import Interpolation, Preprocessing, Resampling, Resize
-from edgecls_runtime.preprocessing import MOST_PIXELS, MOST_SHAPES, Preparer, prepare
+from edgecls_runtime.preprocessing import MOST_PIXELS, MOST_PLANS, Preparer, prepare
 
 Pixels = NDArray[np.uint8]
 WANTED = Preprocessing((56, 56), (64, 64), interpolation=Interpolation.BICUBIC)
@@ -130,15 +131,32 @@ def test_several_threads_may_share_one() -> None:
 def test_buffers_of_shapes_that_do_not_come_again_are_given_back() -> None:
     preparer = Preparer(WANTED)
 
-    for width in range(70, 70 + 2 * MOST_SHAPES):
+    for width in range(70, 70 + 2 * MOST_PLANS):
         preparer(noise(70, width))
     several = len(preparer._idle)
-    for width in range(2000, 2006):
-        preparer(noise(1000, width))
+    for width in range(4000, 4004):
+        preparer(noise(2000, width))
 
-    assert several == MOST_SHAPES
-    assert [*preparer._idle] == [(1000, 2004), (1000, 2005)]
-    assert MOST_PIXELS < 3 * 1000 * 2000
+    assert several == MOST_PLANS
+    assert [plan.size for plan in preparer._idle] == [(2000, 4002), (2000, 4003)]
+    assert MOST_PIXELS < 3 * 2000 * 4000
+
+
+def test_two_threads_at_once_get_a_set_of_buffers_each_and_keep_both() -> None:
+    preparer = Preparer(WANTED)
+    image, meet = noise(300, 400), Barrier(2)
+
+    def prepared() -> None:
+        plan = preparer._taken(image.shape[:2])
+        meet.wait(10)
+        preparer._give_back(plan)
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            for done in [pool.submit(prepared) for _ in range(2)]:
+                done.result()
+
+    assert [plan.size for plan in preparer._idle] == [(300, 400)] * 2
 
 
 @pytest.mark.parametrize(
