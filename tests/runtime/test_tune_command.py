@@ -54,7 +54,7 @@ def test_tune_measures_chooses_and_stores_what_auto_then_runs(
     assert "accuracy" in text
     assert choice.why.startswith("latency: ")
     assert "ms a frame" in said
-    assert len([*(own_cache / "edgecls").rglob("*")]) == 2
+    assert len([*(own_cache / "edgecls" / "tune").iterdir()]) == 1
     classify = Classifier(made.path)
     assert classify.variant.name == choice.variant
     assert classify.provider == choice.open_provider()
@@ -89,7 +89,7 @@ def test_where_nothing_answers_rightly_nothing_is_stored(
 
     assert code == 1
     assert "nothing is stored: no configuration is left that runs and answers rightly" in text
-    assert not (own_cache / "edgecls").exists()
+    assert not (own_cache / "edgecls" / "tune").exists()
 
 
 def test_what_the_export_found_too_inaccurate_is_not_measured(
@@ -238,5 +238,5 @@ def test_ctrl_c_tells_what_was_measured_and_stores_nothing_half(
     assert table["not_measured"] > 0
     assert len(table["measured"]) >= 1
     assert table["choice"] is None
-    assert not (own_cache / "edgecls").exists()
+    assert not (own_cache / "edgecls" / "tune").exists()
     assert time.monotonic() - began < 30
