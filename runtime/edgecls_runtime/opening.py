@@ -5,7 +5,6 @@ processor and wrong on this one, and an accelerator may take one node and leave 
 tried, and why it was passed over is said.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import ProviderError, ProviderMissing
+from edgecls.progress import tell
 from edgecls_runtime import golden, placement, tuned
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.fitting import fitting
@@ -41,15 +41,7 @@ class Allowed:
     base: Path = field(default_factory=Path)
 
 
-def say_on_stderr(line: str) -> None:
-    """Tell a person, or a log file."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-def open_classifier(
-    bundle: Bundle, allowed: Allowed | None = None, say: Say = say_on_stderr
-) -> Classifier:
+def open_classifier(bundle: Bundle, allowed: Allowed | None = None, say: Say = tell) -> Classifier:
     """Load a bundle where it answers rightly.
 
     Args:

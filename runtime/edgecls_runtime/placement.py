@@ -84,20 +84,23 @@ class Placement:
     proof: Proof
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many nodes each provider runs."""
+        return {name: sum(operators.values()) for name, operators in self.nodes.items()}
+
+    @property
     def nodes_share(self) -> float:
         """Share, 0..1, of all nodes on the provider; each counts as much as any other."""
-        counts = {name: sum(operators.values()) for name, operators in self.nodes.items()}
-        return counts.get(self.provider, 0) / max(sum(counts.values()), 1)
+        return self.counts.get(self.provider, 0) / max(sum(self.counts.values()), 1)
 
     def __str__(self) -> str:
         """Return one line, such as ``100 % of the arithmetic and 98 of 98 nodes on CPU``."""
-        counts = {name: sum(operators.values()) for name, operators in self.nodes.items()}
         share = (
             "an unknown share" if self.flops_share is None else f"{100 * self.flops_share:.4g} %"
         )
         line = (
-            f"{share} of the arithmetic and {counts.get(self.provider, 0)} of "
-            f"{sum(counts.values())} nodes on {short(self.provider)}"
+            f"{share} of the arithmetic and {self.counts.get(self.provider, 0)} of "
+            f"{sum(self.counts.values())} nodes on {short(self.provider)}"
         )
         others = [name for name in self.nodes if name != self.provider]
         elsewhere = "; ".join(f"{short(name)}: {_listed(self.nodes[name])}" for name in others)

@@ -5,7 +5,6 @@ with. Anything else here, and it is not used: a line says so, and nothing worse 
 """
 
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from edgecls import plugins, schema
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError, DeviceError, EdgeclsError
 from edgecls.manifest import Resampling
+from edgecls.progress import tell
 from edgecls_runtime import rungs, user_cache, versions
 from edgecls_runtime.machine import Device, device
 from edgecls_runtime.protocols import Provider
@@ -138,7 +138,7 @@ def find(bundle: Bundle, say: Callable[[str], object] | None = None) -> Choice |
     """
     choice, fault = look(bundle)
     if fault:
-        (say or _say)(f"{fault}; not used; run: edgecls tune {bundle.path}")
+        (say or tell)(f"{fault}; not used; run: edgecls tune {bundle.path}")
     return choice
 
 
@@ -238,7 +238,3 @@ def _unfit(choice: Choice, bundle: Bundle) -> str:
     except EdgeclsError as error:
         return str(error)
     return ""
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

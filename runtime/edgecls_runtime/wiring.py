@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgecls import plugins
 from edgecls.bundle import Bundle
+from edgecls.progress import tell
 from edgecls.verdict import Verdict
 from edgecls_runtime import cameras
 from edgecls_runtime.capture import NewestFrame
@@ -16,7 +17,7 @@ from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.journal import Journal, SessionLine
-from edgecls_runtime.opening import Allowed, open_classifier, say_on_stderr
+from edgecls_runtime.opening import Allowed, open_classifier
 from edgecls_runtime.pipeline import PATIENCE_S, Ahead, Image
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.station import Station
@@ -60,7 +61,7 @@ def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
     allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
     with ExitStack() as opened:
         classify = opened.enter_context(
-            closing(Failover(lambda: open_classifier(bundle, allowed), say_on_stderr))
+            closing(Failover(lambda: open_classifier(bundle, allowed), tell))
         )
         camera = opened.enter_context(closing(cameras.open_table(settings.camera, base)))
         ahead = opened.enter_context(closing(_ahead(camera, classify, settings)))

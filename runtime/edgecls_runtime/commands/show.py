@@ -7,6 +7,7 @@ from dataclasses import asdict
 from edgecls.bundle import Bundle
 from edgecls.manifest import Manifest, Variant
 from edgecls_runtime.commands import add_bundle, percent, print_json
+from edgecls_runtime.placement import short
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,5 +81,5 @@ def _cells(variant: Variant) -> tuple[str, ...]:
 
 def _runs_on(variant: Variant) -> str:
     """Name the providers, as onnxruntime does but short, and the machines."""
-    short = [name.removesuffix("ExecutionProvider") for name in variant.providers]
-    return f"{', '.join(short) or 'any'} on {', '.join(variant.machines) or 'any machine'}"
+    providers = ", ".join(map(short, variant.providers)) or "any"
+    return f"{providers} on {', '.join(variant.machines) or 'any machine'}"
