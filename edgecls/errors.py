@@ -8,8 +8,11 @@
      +-- DeviceError (OSError)           hardware said no                        exit 5
      |    +-- CameraError
      |    |    +-- CameraTimeout (TimeoutError)
+     |    |    |    +-- NoPart           ... because no part was announced: no fault
      |    |    +-- EndOfStream (EOFError)
-     |    +-- ImageError                 a file is not an image we can read
+     |    +-- ImageError                 a frame or a file is not an image we can read
+     |    |    +-- FrameMissed           ... a part came by and has no frame
+     |    +-- TriggerError               what announces parts is gone
      |    +-- ProviderError              an accelerator cannot be used, or failed
      |    |    +-- ProviderMissing       ... whatever the model
      |    +-- OutputError
@@ -19,6 +22,21 @@ Each class also derives from the built-in a caller would guess, so
 ``except TimeoutError`` works without importing edgecls.
 A message reads *where: what was found; what was expected; what to do*, on one line.
 """
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """Why a camera does not deliver: for programs; the message says it for people."""
+
+    MISSING = "missing"  # no such device, host or path
+    REFUSED = "refused"  # nobody listens there, or it does not want us
+    AUTH = "auth"  # user or password is wrong or not given
+    BUSY = "busy"  # somebody else has it
+    FORMAT = "format"  # it cannot do what is asked of it
+    CODEC = "codec"  # what it sends cannot be decoded
+    TIMEOUT = "timeout"  # it is there and says nothing
+    GONE = "gone"  # it was there and is lost
 
 
 class EdgeclsError(Exception):
@@ -58,11 +76,29 @@ class DeviceError(EdgeclsError, OSError):
 
 
 class CameraError(DeviceError):
-    """The camera cannot be opened or stopped delivering frames."""
+    """The camera cannot be opened or stopped delivering frames.
+
+    Attributes:
+        fault: Why, in one word; None where the driver does not say.
+
+    """
+
+    def __init__(self, message: str, fault: Fault | None = None) -> None:
+        """Keep the fault, so that whoever opens it again knows whether to hurry."""
+        super().__init__(message)
+        self.fault = fault
 
 
 class CameraTimeout(CameraError, TimeoutError):  # noqa: N818 - reads as the event it is
     """No frame arrived in time."""
+
+    def __init__(self, message: str) -> None:
+        """Say how long was waited, and for what."""
+        super().__init__(message, Fault.TIMEOUT)
+
+
+class NoPart(CameraTimeout):
+    """No part was announced in time; not a fault, and nothing to judge."""
 
 
 class EndOfStream(CameraError, EOFError):  # noqa: N818 - reads as the event it is
@@ -81,6 +117,14 @@ class ImageError(DeviceError):
         """Keep the part, so that a station can put it to review under its own name."""
         super().__init__(message)
         self.part = part
+
+
+class FrameMissed(ImageError):  # noqa: N818 - reads as the event it is
+    """A part came by of which there is no frame that may be judged."""
+
+
+class TriggerError(DeviceError):
+    """What announces parts cannot be opened, or is gone."""
 
 
 class ProviderError(DeviceError):

@@ -6,8 +6,10 @@ keep in step. Third parties declare ``[project.entry-points."edgecls.cameras"]``
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from edgecls import schema
@@ -42,6 +44,24 @@ def find(package: str, kind: str) -> Callable[..., Any]:
     )
 
 
+def module(package: str, kind: str) -> ModuleType:
+    """Return the file of one kind of hardware, ours or somebody else's, as ``find``."""
+    return sys.modules[find(package, kind).__module__]
+
+
+def kind(package: str, table: Mapping[str, object], where: str) -> str:
+    """Return the kind that a table of the station file names.
+
+    Raises:
+        ConfigError: It names none.
+
+    """
+    if not isinstance(found := table.get("kind"), str):
+        known = ", ".join(kinds(package))
+        raise ConfigError(f"{where}.kind: required and not given; known kinds are {known}")
+    return found
+
+
 def open_table(
     package: str,
     table: Mapping[str, object],
@@ -61,12 +81,10 @@ def open_table(
         DeviceError: The hardware cannot be opened.
 
     """
-    if not isinstance(kind := table.get("kind"), str):
-        known = ", ".join(kinds(package))
-        raise ConfigError(f"{where}.kind: required and not given; known kinds are {known}")
+    wanted = kind(package, table, where)
     rest = {key: value for key, value in table.items() if key != "kind"}
     try:
-        return schema.call(find(package, kind), rest, where, base=base)
+        return schema.call(find(package, wanted), rest, where, base=base)
     except EdgeclsError:
         raise
     except (ValueError, OverflowError, TypeError) as error:  # a number that no driver takes

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from edgecls_runtime import Classifier, Rule, Station, cameras
-from edgecls_runtime.pipeline import Ahead
+from edgecls_runtime.capture.ahead import Ahead
 from edgecls_runtime.preprocessing import Preparer
 from edgecls_runtime.providers import cpu
 from servers import MjpegServer

@@ -12,8 +12,8 @@ from edgecls.frame import Frame
 from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
 from edgecls_runtime import signature, tuned
+from edgecls_runtime.capture.ahead import PreparedFrame
 from edgecls_runtime.fitting import fitting
-from edgecls_runtime.pipeline import PreparedFrame
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.preprocessing import Preparer
 from edgecls_runtime.protocols import Provider

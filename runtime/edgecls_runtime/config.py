@@ -6,6 +6,8 @@ from pathlib import Path
 
 from edgecls import schema
 from edgecls.errors import ConfigError
+from edgecls_runtime.capture.live import Keep
+from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.placement import Limits
 
@@ -29,8 +31,11 @@ class Settings:
 
     Attributes:
         bundle: Path of the bundle.
-        camera: ``kind`` and its settings.
         rule: When a part passes.
+        camera: ``kind`` and its settings; empty where ``cameras`` stands instead.
+        cameras: Several, by name: each has its own parts.
+        trigger: ``kind`` and its settings: what announces parts; None takes each frame for one.
+        capture: Which frames are judged, and how late they may be.
         format: Version of this layout.
         variant: Name of a variant; ``auto`` tries those that fit in the bundle's order.
         providers: Tried in order; falling back to the next one is reported. ``auto`` is what
@@ -46,8 +51,11 @@ class Settings:
     """
 
     bundle: Path
-    camera: dict[str, object]
     rule: Rule
+    camera: dict[str, object] = field(default_factory=dict)
+    cameras: dict[str, dict[str, object]] = field(default_factory=dict)
+    trigger: dict[str, object] | None = None
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
     format: int = FORMAT
     variant: str = "auto"
     providers: tuple[dict[str, object], ...] = ({"kind": "auto"},)
@@ -58,11 +66,24 @@ class Settings:
     max_age_ms: float = 1000.0
     prepare_threads: int = 2
 
+    @property
+    def all_cameras(self) -> dict[str, dict[str, object]]:
+        """Every camera's table by its name; a single one has none."""
+        return self.cameras or {"": self.camera}
+
     def __post_init__(self) -> None:
         """Refuse what no station can do."""
         if self.format != FORMAT:
             raise ConfigError(
                 f"format: {self.format}; this edgecls reads station files of format {FORMAT}"
+            )
+        if bool(self.camera) is bool(self.cameras):
+            found = "both [camera] and [cameras]" if self.camera else "no camera"
+            raise ConfigError(f"camera: {found}; expected one [camera], or [cameras.NAME] for each")
+        if self.trigger is not None and self.capture.keep is not Keep.NEWEST:
+            raise ConfigError(
+                f"trigger: not together with capture.keep = '{self.capture.keep}'; "
+                f"with a trigger the frame is the first one after it"
             )
         if not self.providers:
             raise ConfigError("providers: none given; expected at least one, such as kind = 'cpu'")

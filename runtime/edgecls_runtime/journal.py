@@ -84,7 +84,10 @@ class Journal:
         self.path, self.recorded = path, 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+            # Stations of several cameras write in turns, from threads of their own.
+            self._database = sqlite3.connect(
+                path, isolation_level=None, timeout=2.0, check_same_thread=False
+            )
             self._prepare()
             self._session = self._begin(session)
         except (sqlite3.Error, OSError) as error:

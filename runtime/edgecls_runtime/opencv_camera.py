@@ -4,16 +4,15 @@ import math
 import os
 import threading
 import time
-from functools import partial
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
+from edgecls.errors import CameraError, ConfigError, EndOfStream, Fault, ImageError
 from edgecls.frame import Frame
-from edgecls_runtime.backlog import Backlog
-from edgecls_runtime.undecoded import Undecoded
+from edgecls_runtime.capture.backlog import Backlog
+from edgecls_runtime.capture.coded import Coded, Coding
+from edgecls_runtime.capture.undecoded import Undecoded
 
 LONGEST_MS = 600_000
 OPTIONS_KEY = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -79,8 +78,9 @@ class OpenCVCamera:
             image, waited = self._next()
         number, self._count = self._count, self._count + 1
         where = f"{self._name}: frame {number}"
-        decode = partial(_from_jpeg, image, where) if self._jpegs else partial(_from_bgr, image)
-        return Undecoded(decode, number, time.monotonic(), self._name)
+        coding = Coding.JPEG if self._jpegs else Coding.BGR
+        coded = Coded(np.asarray(image, np.uint8), coding, where)
+        return Undecoded(coded, number, time.monotonic(), self._name)
 
     def close(self) -> None:
         """Release the capture."""
@@ -111,24 +111,9 @@ class OpenCVCamera:
             return EndOfStream(f"{self._name}: at its end; {delivered}")
         return CameraError(
             f"{self._name}: lost after {waited:.1f} s of silence; {delivered}; "
-            f"is the source still running?"
+            f"is the source still running?",
+            Fault.GONE,
         )
-
-
-def _from_bgr(image: cv2.typing.MatLike) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _from_jpeg(packet: cv2.typing.MatLike, where: str) -> NDArray[np.uint8]:
-    # A stream has no orientation of its own: FFmpeg ignores what EXIF says of one, and so do we.
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image = cv2.imdecode(packet, flags)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ImageError(f"{where}: not a JPEG, or a damaged one; expected whole frames")
-    return np.asarray(image, np.uint8)
 
 
 def opened(

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from edgecls.frame import Frame
 from edgecls.verdict import Verdict
+from edgecls_runtime.announcements import Signal
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.signature import Signature
 
 if TYPE_CHECKING:
-    from edgecls_runtime.undecoded import Undecoded
+    from edgecls_runtime.capture.undecoded import Undecoded
 
 
 class Camera(Protocol):
@@ -52,6 +53,47 @@ class Deferring(Protocol):
 
     def take(self, timeout: float) -> "Undecoded":
         """Return the next frame; raises what ``Camera.read`` does, but for a damaged frame."""
+        ...
+
+
+@runtime_checkable
+class Firing(Protocol):
+    """A camera that can take a picture when it is told to.
+
+    Attributes:
+        fires: Whether it was opened so: then it delivers one frame for each ``fire``.
+
+    """
+
+    fires: bool
+
+    def fire(self) -> None:
+        """Take a picture now, whatever thread asks; ``read`` of another thread returns it.
+
+        Raises:
+            CameraError: The camera did not take the order.
+
+        """
+        ...
+
+
+class Trigger(Protocol):
+    """Announces parts."""
+
+    def wait(self, timeout: float) -> Signal | None:
+        """Return the next part that was announced, or None when there was none in time.
+
+        Args:
+            timeout: Longest wait in seconds.
+
+        Raises:
+            TriggerError: The source is gone; it is being reached again, and may be asked again.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the source; closing twice is allowed."""
         ...
 
 

@@ -2,9 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from edgecls.errors import CameraError, EndOfStream, ImageError, ProviderError
+from edgecls.errors import (
+    CameraError,
+    EndOfStream,
+    ImageError,
+    NoPart,
+    ProviderError,
+    TriggerError,
+)
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome, Verdict
@@ -19,6 +27,10 @@ class Station:
         camera: Where frames come from.
         classify: Frame in, prediction out.
         judge: Prediction in, verdict out; the only source of a PASS.
+        fault: What is wrong with a frame, in one line; empty for one that may be judged.
+        turn: Entered to classify; stations that share a classifier take turns in it.
+        telling: Entered to record and to tell; stations that share a journal take turns in it.
+        name: Begins the id of a part that has none, where several stations share a journal.
         record: Makes a verdict durable before any output is told.
         outputs: Told in this order.
         timeout: Seconds to wait for a frame; then the part is REVIEW.
@@ -33,6 +45,10 @@ class Station:
     outputs: Sequence[Output] = ()
     timeout: float = 1.0
     max_age: float = 1.0
+    fault: Callable[[Frame], str] = field(default=lambda _: "")
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+    telling: AbstractContextManager[object] = field(default_factory=nullcontext)
+    name: str = ""
 
     def run(self, stop: Callable[[], bool], parts: int | None = None) -> Iterator[Verdict]:
         """Inspect parts and yield their verdicts, each already recorded and told.
@@ -48,12 +64,15 @@ class Station:
         count = 0
         while not stop() and (parts is None or count < parts):
             try:
-                verdict = self.inspect(f"{count + 1}")
+                verdict = self.inspect(f"{self.name}{count + 1}")
+            except NoPart:
+                continue
             except EndOfStream:
                 return
-            self.record(verdict)
-            for output in self.outputs:
-                output.send(verdict)
+            with self.telling:
+                self.record(verdict)
+                for output in self.outputs:
+                    output.send(verdict)
             count += 1
             yield verdict
 
@@ -64,16 +83,17 @@ class Station:
             part: Id of the part, unless the camera knows a better one.
 
         Raises:
+            NoPart: None was announced.
             EndOfStream: There are no more parts.
 
         """
         try:
             frame = self.camera.read(self.timeout)
-        except EndOfStream:
+        except (EndOfStream, NoPart):
             raise
         except ImageError as error:
             return self._review(str(error), error.part or part)
-        except CameraError as error:
+        except (CameraError, TriggerError) as error:
             return self._review(str(error), part)
         verdict = self._judge(frame)
         return replace(
@@ -85,14 +105,17 @@ class Station:
         )
 
     def _judge(self, frame: Frame) -> Verdict:
-        age = time.monotonic() - frame.captured_at
-        if age > self.max_age:
-            reason = f"{frame.camera}: frame is {age:.1f} s old > {self.max_age:g} s"
-            return Verdict(Outcome.REVIEW, reason)
-        try:
-            return self.judge(self.classify(frame))
-        except (ProviderError, ValueError, MemoryError) as error:
-            return Verdict(Outcome.REVIEW, str(error) or "not enough memory")
+        if fault := self.fault(frame):
+            return Verdict(Outcome.REVIEW, fault)
+        with self.turn:
+            age = time.monotonic() - frame.captured_at  # after the wait for the turn
+            if age > self.max_age:
+                reason = f"{frame.camera}: frame is {age:.1f} s old > {self.max_age:g} s"
+                return Verdict(Outcome.REVIEW, reason)
+            try:
+                return self.judge(self.classify(frame))
+            except (ProviderError, ValueError, MemoryError) as error:
+                return Verdict(Outcome.REVIEW, str(error) or "not enough memory")
 
     def _review(self, reason: str, part: str) -> Verdict:
         return Verdict(Outcome.REVIEW, reason, part=part, decided_at=time.monotonic())

@@ -23,23 +23,27 @@ class Statistics:
         if verdict.latency is not None:
             self.latencies.append(verdict.latency)
 
-    def summary(self, dropped: int, reopened: int) -> dict[str, float | int | None]:
+    def summary(
+        self, dropped: int, reopened: int, missed: int = 0
+    ) -> dict[str, float | int | None]:
         """Return the figures of the run.
 
         Args:
             dropped: Frames that were replaced by newer ones before they were judged.
-            reopened: How often the camera was lost and opened again.
+            reopened: How often a camera was lost and opened again.
+            missed: Parts that came by and have no frame; each of them is a review.
 
         Returns:
-            ``parts``, ``pass``, ``fail``, ``review``, ``frames_dropped``, ``camera_reopened``, and
-            ``latency_ms_p50``, ``_p95``, ``_p99``: milliseconds from a frame's arrival to its
-            verdict, over the latest 10,000 parts; None when no frame came.
+            ``parts``, ``pass``, ``fail``, ``review``, ``missed``, ``frames_dropped``,
+            ``camera_reopened``, and ``latency_ms_p50``, ``_p95``, ``_p99``: milliseconds from a
+            frame's arrival to its verdict, over the latest 10,000 parts; None when no frame came.
 
         """
         latencies = list(self.latencies)
         return {
             "parts": self.outcomes.total(),
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
+            "missed": missed,
             "frames_dropped": dropped,
             "camera_reopened": reopened,
             **{

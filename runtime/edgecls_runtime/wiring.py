@@ -1,92 +1,165 @@
-"""Settings become an opened station: the one place where all rooms meet."""
+"""Settings become opened stations: the one place where all rooms meet."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.progress import tell
 from edgecls.verdict import Verdict
-from edgecls_runtime import cameras
-from edgecls_runtime.capture import NewestFrame
+from edgecls_runtime import cameras, triggers
+from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Image
+from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.pipeline import PATIENCE_S, Ahead, Image
-from edgecls_runtime.protocols import Camera
+from edgecls_runtime.protocols import Camera, Output
 from edgecls_runtime.station import Station
+from edgecls_runtime.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A station with everything it stands on."""
+    """Stations with everything they stand on; what was opened is closed by ``open_stations``.
 
-    station: Station
-    classify: Failover
-    camera: Camera
+    Attributes:
+        stations: One for each camera of each station file.
+        cameras: Live cameras, for their counters.
+        triggered: Cameras whose parts are announced, for their counters.
+        ahead: What prepares frames, for its counters.
+        classifiers: Each once, however many stations share it.
+
+    """
+
+    stations: list[Station] = field(default_factory=list)
+    cameras: list[LiveCamera] = field(default_factory=list)
+    triggered: list[TriggeredCamera] = field(default_factory=list)
+    ahead: list[Ahead] = field(default_factory=list)
+    classifiers: list[Failover] = field(default_factory=list)
 
     @property
     def dropped(self) -> int:
         """Frames that were replaced by newer ones before they were judged."""
-        ahead = self.station.camera
-        prepared = ahead.dropped if isinstance(ahead, Ahead) else 0
-        return prepared + (self.camera.dropped if isinstance(self.camera, NewestFrame) else 0)
+        prepared = sum(one.dropped for one in self.ahead)
+        return prepared + sum(one.dropped for one in self.cameras)
 
     @property
     def reopened(self) -> int:
-        """How often the camera was lost and opened again."""
-        return self.camera.reopened if isinstance(self.camera, NewestFrame) else 0
+        """How often a camera was lost and opened again."""
+        return sum(camera.reopened for camera in self.cameras)
+
+    @property
+    def missed(self) -> int:
+        """Parts that came by and have no frame."""
+        return sum(one.missed for one in self.cameras) + sum(
+            one.counts.missed for one in self.triggered
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A classifier, and the order in which stations use it."""
+
+    classify: Failover
+    turns: Turns
 
 
 @contextmanager
-def open_station(settings: Settings, base: Path = Path()) -> Iterator[Opened]:
-    """Open bundle, provider, camera, outputs and journal, in this order; close them afterwards.
+def open_stations(files: Sequence[tuple[Settings, Path]]) -> Iterator[Opened]:
+    """Open the stations of one process; close all of it afterwards.
+
+    Stations of the same bundle, variant and providers share one classifier.
 
     Args:
-        settings: What to open.
-        base: What relative paths in the tables of hardware are relative to.
+        files: Settings, each with what relative paths in its tables of hardware are relative to.
 
     Raises:
         EdgeclsError: Something cannot be opened; what was opened before is closed again.
 
     """
+    opened, shared = Opened(), dict[str, Shared]()
+    with ExitStack() as stack:
+        for settings, base in files:
+            _open(settings, base, opened, shared, stack)
+        yield opened
+
+
+def _open(
+    settings: Settings, base: Path, opened: Opened, shared: dict[str, Shared], stack: ExitStack
+) -> None:
+    """Open bundle, provider, cameras, outputs and journal of one file, in this order."""
     bundle = Bundle.open(settings.bundle)
     settings.rule.check(bundle.labels)
     allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
-    with ExitStack() as opened:
-        classify = opened.enter_context(
-            closing(Failover(lambda: open_classifier(bundle, allowed), tell))
+    key = f"{bundle.digest} {allowed}"
+    if key not in shared:
+        failover = Failover(lambda: open_classifier(bundle, allowed), tell)
+        shared[key] = Shared(stack.enter_context(closing(failover)), Turns())
+        opened.classifiers.append(failover)
+    classifier = shared[key]
+    sources = {
+        name: _ahead(
+            _camera(table, base, settings, opened, stack),
+            classifier.classify,
+            settings,
+            opened,
+            stack,
         )
-        camera = opened.enter_context(closing(cameras.open_table(settings.camera, base)))
-        ahead = opened.enter_context(closing(_ahead(camera, classify, settings)))
-        outputs = [
-            opened.enter_context(
-                closing(plugins.open_table("edgecls_runtime.outputs", table, "outputs", base))
-            )
-            for table in settings.outputs
-        ]
-        station = Station(
-            ahead,
-            classify,
-            settings.rule,
-            outputs=outputs,
-            timeout=settings.timeout_ms / 1000,
-            max_age=settings.max_age_ms / 1000,
+        for name, table in settings.all_cameras.items()
+    }
+    outputs: list[Output] = [
+        stack.enter_context(
+            closing(plugins.open_table("edgecls_runtime.outputs", table, "outputs", base))
         )
-        if settings.journal is not None:
-            record = _Recorder(settings.journal.path, classify, settings)
-            opened.enter_context(closing(record))
-            station = replace(station, record=record)
-        yield Opened(station, classify, camera)
+        for table in settings.outputs
+    ]
+    telling = Turns()
+    station = Station(
+        next(iter(sources.values())),
+        classifier.classify,
+        settings.rule,
+        outputs=outputs,
+        timeout=settings.timeout_ms / 1000,
+        max_age=settings.max_age_ms / 1000,
+        turn=classifier.turns,
+        telling=telling,
+    )
+    if settings.journal is not None:
+        record = _Recorder(settings.journal.path, classifier.classify, settings)
+        stack.enter_context(closing(record))
+        station = replace(station, record=record)
+    opened.stations.extend(
+        replace(station, camera=source, name=f"{name} " if name else "")
+        for name, source in sources.items()
+    )
 
 
-def _ahead(camera: Camera, classify: Failover, settings: Settings) -> Camera:
+def _camera(
+    table: dict[str, object], base: Path, settings: Settings, opened: Opened, stack: ExitStack
+) -> Camera:
+    """Open one camera, and what announces its parts."""
+    camera = stack.enter_context(closing(cameras.open_table(table, base, settings.capture)))
+    if isinstance(camera, LiveCamera):
+        opened.cameras.append(camera)
+    if settings.trigger is None:
+        return camera
+    trigger = triggers.open_table(settings.trigger, base)
+    timeout = settings.timeout_ms / 1000
+    triggered = TriggeredCamera(camera, trigger, settings.capture, timeout, tell)
+    opened.triggered.append(triggered)
+    return stack.enter_context(closing(triggered))
+
+
+def _ahead(
+    camera: Camera, classify: Failover, settings: Settings, opened: Opened, stack: ExitStack
+) -> Camera:
     """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
     if not settings.prepare_threads:
         return camera
@@ -95,13 +168,15 @@ def _ahead(camera: Camera, classify: Failover, settings: Settings) -> Camera:
         # By the classifier that answers now: after a loss it may be another one.
         return classify.classifier.prepare(image, out)
 
-    return Ahead(
+    ahead = Ahead(
         camera,
         prepare,
         workers=settings.prepare_threads,
         timeout=settings.timeout_ms / 1000,
         patience=min(PATIENCE_S, settings.max_age_ms / 2000),
     )
+    opened.ahead.append(ahead)
+    return stack.enter_context(closing(ahead))
 
 
 class _Recorder:
@@ -124,12 +199,13 @@ class _Recorder:
 
 def _session_line(classifier: Classifier, settings: Settings) -> SessionLine:
     manifest = classifier.bundle.manifest
+    tables = [hidden(table) for table in settings.all_cameras.values()]
     return SessionLine(
         bundle=f"{manifest.name} {manifest.version}",
         digest=classifier.bundle.digest,
         variant=classifier.variant.name,
         provider=classifier.provider.name,
-        camera=json.dumps(hidden(settings.camera)),
+        camera=json.dumps(tables[0] if len(tables) == 1 else tables),
         rule=json.dumps(asdict(settings.rule)),
         placement=str(classifier.placement),
     )

@@ -1,6 +1,6 @@
 """Frames from the past, specified: after a silence nothing that was held back is judged."""
 
-from edgecls_runtime.backlog import Backlog
+from edgecls_runtime.capture.backlog import Backlog
 
 
 def after(usual: float, frames: int = 30) -> Backlog:

@@ -11,7 +11,7 @@ import pytest
 from edgecls.errors import CameraError, CameraTimeout, ConfigError, ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.cameras.fake import FakeCamera
-from edgecls_runtime.capture import NewestFrame
+from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.protocols import Camera
 from servers import Image, card
 
@@ -94,7 +94,7 @@ def never() -> Camera:
 
 
 @contextmanager
-def watched(first: Camera, *then: Camera | Exception) -> Iterator[NewestFrame]:
+def watched(first: Camera, *then: Camera | Exception) -> Iterator[LiveCamera]:
     """Watch a camera; opening it again gives the next of ``then``, or raises it."""
     queue = deque(then)
 
@@ -104,7 +104,7 @@ def watched(first: Camera, *then: Camera | Exception) -> Iterator[NewestFrame]:
             raise found
         return found
 
-    with closing(NewestFrame(first, reopen)) as newest:
+    with closing(LiveCamera(first, reopen)) as newest:
         yield newest
 
 
@@ -183,7 +183,7 @@ def test_a_timeout_names_the_camera_that_delivered_before() -> None:
 
 
 def test_a_camera_that_times_out_by_itself_is_not_opened_again() -> None:
-    with closing(NewestFrame(FakeCamera([shade(1)], live=True), never)) as newest:
+    with closing(LiveCamera(FakeCamera([shade(1)], live=True), never)) as newest:
         newest.read(WAIT_S)
 
         with pytest.raises(CameraTimeout) as raised:
@@ -278,7 +278,7 @@ def test_a_broken_frame_is_no_reason_to_open_the_camera_again() -> None:
 
 def test_a_camera_that_hangs_forever_holds_up_neither_read_nor_close() -> None:
     hung = HungCamera()
-    newest = NewestFrame(hung, never)
+    newest = LiveCamera(hung, never)
     until(hung.reading.is_set)
     began = time.monotonic()
 
@@ -292,7 +292,7 @@ def test_a_camera_that_hangs_forever_holds_up_neither_read_nor_close() -> None:
 
 def test_closing_closes_the_camera_and_twice_is_allowed() -> None:
     belt = Belt()
-    newest = NewestFrame(belt, never)
+    newest = LiveCamera(belt, never)
 
     newest.close()
     newest.close()

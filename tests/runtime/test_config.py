@@ -73,11 +73,11 @@ def test_every_setting_is_taken_as_it_stands(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("timeout = 5\n" + MINIMAL, ".timeout: unknown key; known keys are bundle, camera, rule,"),
+        ("timeout = 5\n" + MINIMAL, ".timeout: unknown key; known keys are bundle, rule, camera,"),
         (MINIMAL + "min_scor = 1", ".rule.min_scor: unknown key; known keys are good, min_score,"),
         (MINIMAL + "min_score = 90", "rule.min_score: 90; expected a score from 0 to 1"),
         (MINIMAL.replace("[rule]", "[rules]"), ".rules: unknown key; known keys are bundle,"),
-        ("bundle = 'b'", ".camera: required and not given"),
+        ("bundle = 'b'", ".rule: required and not given"),
         ("format = 2\n" + MINIMAL, "format: 2; this edgecls reads station files of format 1"),
         ("timeout_ms = 0\n" + MINIMAL, "timeout_ms: 0; expected milliseconds above 0"),
         ("providers = []\n" + MINIMAL, "providers: none given; expected at least one"),

@@ -16,7 +16,7 @@ from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.wiring import open_station
+from edgecls_runtime.wiring import open_stations
 from parts import Made
 from servers import card
 
@@ -131,11 +131,11 @@ def test_a_station_reviews_while_its_provider_is_lost_and_the_journal_knows_who_
         outputs=(),
     )
     verdicts: list[Verdict] = []
-    with open_station(settings) as opened:
-        for verdict in opened.station.run(lambda: len(verdicts) > 500):
+    with open_stations([(settings, Path())]) as opened:
+        for verdict in opened.stations[0].run(lambda: len(verdicts) > 500):
             verdicts.append(verdict)
             if len(verdicts) == 3:
-                opened.classify.classifier.close()
+                opened.classifiers[0].classifier.close()
             if len(verdicts) > 4 and verdict.outcome is Outcome.PASS:
                 break
 

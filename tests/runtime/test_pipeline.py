@@ -14,12 +14,12 @@ from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome
 from edgecls_runtime.cameras.fake import Event, FakeCamera
+from edgecls_runtime.capture.ahead import Ahead, Image, PreparedFrame
+from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.decision import Rule
-from edgecls_runtime.pipeline import Ahead, Image, PreparedFrame
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.station import Station
-from edgecls_runtime.undecoded import Undecoded
 from parts import Made, part_image
 from servers import card
 

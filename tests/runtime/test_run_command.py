@@ -22,8 +22,8 @@ from servers import MjpegServer, free_port
 
 GOOD, SCRATCHED = (part_image(label, np.random.default_rng(3)) for label in LABELS)
 KEYS = (
-    "bundle, camera, rule, format, variant, providers, placement, journal, outputs, timeout_ms, "
-    "max_age_ms, prepare_threads"
+    "bundle, rule, camera, cameras, trigger, capture, format, variant, providers, placement, "
+    "journal, outputs, timeout_ms, max_age_ms, prepare_threads"
 )
 WAIT_S = 30.0
 TIMEOUT = "no frame within 0.3 s"

@@ -1,15 +1,18 @@
 """One file per kind of camera; its name is the kind's in a station file.
 
-``open(...)`` of each returns a ``Camera``; its keyword arguments are the keys of the table.
+``open(...)`` of each returns a ``Camera``; its keyword arguments are the keys of the table. A file
+whose driver may hang in a call says ``MAY_HANG = True``: its camera gets a process of its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edgecls import plugins
 from edgecls.errors import ConfigError
-from edgecls_runtime.capture import NewestFrame
+from edgecls_runtime.capture.isolated import Isolation
+from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.protocols import Camera
 
@@ -41,21 +44,41 @@ def table(uri: str) -> dict[str, object]:
     )
 
 
-def open_table(settings: Mapping[str, object], base: Path = Path()) -> Camera:
-    """Open the camera of a station file; a live one delivers its newest frame and reconnects.
+def open_table(
+    settings: Mapping[str, object],
+    base: Path = Path(),
+    capture: CaptureSettings | None = None,
+) -> Camera:
+    """Open the camera of a station file; a live one is read all the time, and opened again.
 
     Raises:
         ConfigError: The table is wrong.
         CameraError: The camera cannot be opened.
 
     """
+    capture = capture or CaptureSettings()
+    isolated = may_hang(settings) if capture.isolated is None else capture.isolated
 
     def opened() -> Camera:
         camera: Camera = plugins.open_table(__name__, settings, "camera", base)
         return camera
 
-    camera = opened()
-    return NewestFrame(camera, opened) if camera.live else camera
+    again: Callable[[], Camera] = Isolation(settings, base).open if isolated else opened
+    camera = again()
+    return LiveCamera(camera, again, capture.keep, capture.queue) if camera.live else camera
+
+
+def may_hang(settings: Mapping[str, object]) -> bool:
+    """Return whether calls into the driver of a table's kind may hang: its file says so.
+
+    Its file, or a third party's, has a constant ``MAY_HANG = True``.
+
+    Raises:
+        ConfigError: No such kind.
+
+    """
+    kind = plugins.kind(__name__, settings, "camera")
+    return bool(getattr(plugins.module(__name__, kind), "MAY_HANG", False))
 
 
 @contextmanager

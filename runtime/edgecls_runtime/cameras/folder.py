@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, EndOfStream, ImageError
 from edgecls.frame import Frame
+from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.images import read_image
-from edgecls_runtime.undecoded import Undecoded
 
 
 class FolderCamera:

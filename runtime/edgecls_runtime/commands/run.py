@@ -1,8 +1,9 @@
 """Watch a camera, judge every part, keep every verdict. Without a frame there is never a PASS.
 
-Settings come from a station file (docs/station.md), or from flags for a first try:
+Settings come from station files (docs/station.md), which run side by side and share a classifier
+where they can; or from flags for a first try:
 
-    edgecls run STATION.toml
+    edgecls run STATION.toml ...
     edgecls run --bundle bolt.bundle --camera rtsp://10.0.0.7/line --good ok
 
 Ctrl-C and SIGTERM finish the part in hand. The exit code is 0 at the end of a folder or a video,
@@ -20,12 +21,12 @@ from pathlib import Path
 from types import FrameType
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import cameras, config
+from edgecls_runtime import cameras, config, lines
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.statistics import Statistics
-from edgecls_runtime.wiring import open_station
+from edgecls_runtime.wiring import open_stations
 
 FLAGS = {
     "bundle": "the bundle",
@@ -42,7 +43,7 @@ NUMBERS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    parser.add_argument("station", metavar="STATION.toml", type=Path, nargs="?")
+    parser.add_argument("stations", metavar="STATION.toml", type=Path, nargs="*")
     for name, text in FLAGS.items():
         parser.add_argument(f"--{name}", help=text)
     add_good(parser)
@@ -54,14 +55,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until it is stopped or its stream ends; print the summary."""
-    settings, base = _settings(arguments)
-    statistics = Statistics()
-    with _signals() as received, open_station(settings, base) as opened:
+    files, statistics = _settings(arguments), Statistics()
+    with _signals() as received, open_stations(files) as opened:
         try:
-            for verdict in opened.station.run(lambda: bool(received), arguments.frames):
+            for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
         finally:  # a full disk ends the run; what was judged before is still worth knowing
-            summary = statistics.summary(opened.dropped, opened.reopened)
+            summary = statistics.summary(opened.dropped, opened.reopened, opened.missed)
             line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
             with suppress(OSError):  # stdout may be what failed
                 sys.stdout.write(line + "\n")
@@ -69,16 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 130 if signal.SIGINT in received else 0
 
 
-def _settings(arguments: argparse.Namespace) -> tuple[Settings, Path]:
+def _settings(arguments: argparse.Namespace) -> list[tuple[Settings, Path]]:
+    """Return the settings of each station, with what their relative paths are relative to."""
     given = [name for name in (*FLAGS, "good", *NUMBERS) if _value(arguments, name) is not None]
-    if arguments.station is None:
-        return _from_flags(arguments), Path()
+    if not arguments.stations:
+        return [(_from_flags(arguments), Path())]
     if given:
         raise ConfigError(
-            f"--{given[0]}: not together with a station file; set it in {arguments.station}"
+            f"--{given[0]}: not together with a station file; set it in {arguments.stations[0]}"
         )
-    settings = config.read(arguments.station)
-    return (_with_json(settings) if arguments.json else settings), arguments.station.parent
+    return [(_with_json(config.read(p), arguments.json), p.parent) for p in arguments.stations]
 
 
 def _from_flags(arguments: argparse.Namespace) -> Settings:
@@ -98,7 +98,7 @@ def _from_flags(arguments: argparse.Namespace) -> Settings:
         journal=JournalSettings(Path(arguments.journal)) if arguments.journal else None,
         timeout_ms=1000.0 if arguments.timeout_ms is None else arguments.timeout_ms,
     )
-    return _with_json(settings) if arguments.json else settings
+    return _with_json(settings, arguments.json)
 
 
 def _value(arguments: argparse.Namespace, name: str) -> object:
@@ -106,8 +106,10 @@ def _value(arguments: argparse.Namespace, name: str) -> object:
     return None if value == [] else value
 
 
-def _with_json(settings: Settings) -> Settings:
-    """Return the settings with terminal outputs that write JSON lines."""
+def _with_json(settings: Settings, wanted: bool) -> Settings:
+    """Return the settings, where it is wanted with terminal outputs that write JSON lines."""
+    if not wanted:
+        return settings
     outputs = tuple(
         {**table, "json": True} if table.get("kind") == "terminal" else table
         for table in settings.outputs
@@ -139,11 +141,12 @@ def _line(summary: dict[str, float | int | None]) -> str:
         latency = "frame to verdict p50 {} p95 {} p99 {} ms".format(
             *(summary[f"latency_ms_p{percent}"] for percent in (50, 95, 99))
         )
+    missed = f"{summary['missed']} parts missed; " if summary["missed"] else ""
     reopened = ""
     if summary["camera_reopened"]:
         reopened = f"camera reopened {summary['camera_reopened']} times; "
     return (
         f"{summary['parts']} parts: {summary['pass']} PASS, {summary['fail']} FAIL, "
-        f"{summary['review']} REVIEW; {summary['frames_dropped']} frames dropped; "
+        f"{summary['review']} REVIEW; {missed}{summary['frames_dropped']} frames dropped; "
         f"{reopened}{latency}"
     )

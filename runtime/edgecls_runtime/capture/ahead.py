@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from edgecls.errors import ImageError
 from edgecls.frame import Frame
+from edgecls_runtime.capture.undecoded import Undecoded, take
 from edgecls_runtime.protocols import Camera
-from edgecls_runtime.undecoded import Undecoded, take
 
 Image = NDArray[np.uint8]
 Prepare = Callable[[Image, Image | None], Image]

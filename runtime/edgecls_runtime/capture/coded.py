@@ -1,0 +1,78 @@
+"""An image as a camera's driver gave it, which may be decoded later, elsewhere or never."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecls.errors import ImageError
+
+Image = NDArray[np.uint8]
+
+
+class Coding(StrEnum):
+    """How an image is written: what it means by its bytes."""
+
+    RGB = "rgb"  # (height, width, 3)
+    BGR = "bgr"  # (height, width, 3)
+    GREY = "grey"  # (height, width)
+    BAYER_RG = "bayer_rg"  # (height, width), by GenICam's names: the first row begins red, green
+    BAYER_GR = "bayer_gr"
+    BAYER_GB = "bayer_gb"
+    BAYER_BG = "bayer_bg"
+    YUYV = "yuyv"  # (height, width, 2)
+    JPEG = "jpeg"  # (bytes,)
+
+
+# OpenCV names a Bayer pattern by the second row's second and third pixel.
+TO_RGB = {
+    Coding.BGR: cv2.COLOR_BGR2RGB,
+    Coding.GREY: cv2.COLOR_GRAY2RGB,
+    Coding.BAYER_RG: cv2.COLOR_BayerBG2RGB,
+    Coding.BAYER_GR: cv2.COLOR_BayerGB2RGB,
+    Coding.BAYER_GB: cv2.COLOR_BayerGR2RGB,
+    Coding.BAYER_BG: cv2.COLOR_BayerRG2RGB,
+    Coding.YUYV: cv2.COLOR_YUV2RGB_YUYV,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """An image of one coding; calling it decodes it.
+
+    Attributes:
+        data: uint8, of the shape that the coding says.
+        coding: What the bytes mean.
+        where: Begins the message about a damaged one.
+
+    """
+
+    data: Image
+    coding: Coding
+    where: str
+
+    def __call__(self) -> Image:
+        """Return the image: uint8 (height, width, 3), RGB, in one piece.
+
+        Raises:
+            ImageError: It cannot be decoded.
+
+        """
+        if self.coding is Coding.RGB:
+            return np.ascontiguousarray(self.data)
+        if self.coding is Coding.JPEG:
+            return self._from_jpeg()
+        return np.asarray(cv2.cvtColor(self.data, TO_RGB[self.coding]), np.uint8)
+
+    def _from_jpeg(self) -> Image:
+        # A stream has no orientation of its own: FFmpeg ignores what EXIF says of one; so do we.
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        try:
+            image = cv2.imdecode(self.data, flags)
+        except cv2.error:
+            image = None
+        if image is None:
+            raise ImageError(f"{self.where}: not a JPEG, or a damaged one; expected whole frames")
+        return np.asarray(image, np.uint8)

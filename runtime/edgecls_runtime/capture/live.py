@@ -1,0 +1,228 @@
+"""Read a live camera all the time, keep what will be judged, and open it again when it is lost.
+
+A thread of its own reads the camera, so that a call that hangs in a driver hangs that thread and
+not the station: the station's read has its own deadline, always.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecls.errors import CameraError, CameraTimeout, Fault, FrameMissed, ImageError, NoPart
+from edgecls.frame import Frame
+from edgecls_runtime.capture.undecoded import Undecoded, take
+from edgecls_runtime.protocols import Camera, Firing
+
+READ_S = 1.0
+# Between two attempts to open a camera again; half of it to all of it, so that stations which lost
+# one switch do not come back in one moment. Wrong passwords lock accounts: those are tried rarely.
+RETRY_S = 0.5
+LOCKED_RETRY_S = 30.0
+GRACE_S = 2.0
+QUEUE = 8
+# A camera that counts anew, or another one in its place, has not missed as many.
+LARGEST_GAP = 1000
+
+
+class Keep(StrEnum):
+    """Which frames of a live camera are judged."""
+
+    NEWEST = "newest"  # the last one that came; what it replaced is counted
+    EVERY = "every"  # all of them; none for a while is a fault
+    TRIGGERED = "triggered"  # all of them, each a part that the camera's own trigger line announced
+
+
+class LiveCamera:
+    """A camera behind its reader: what ``read`` gives is at most a few frames old.
+
+    Attributes:
+        live: Whether a later frame makes an earlier one worthless: of ``Keep.NEWEST`` alone.
+        dropped: Frames that were replaced before anyone read them; of ``Keep.NEWEST`` alone.
+        missed: Frames that were to be judged and cannot be: lost on their way, or not read in time.
+        delivered: Frames that came from the camera.
+        reopened: How often the camera was lost and opened again.
+        fires: As of ``Firing``.
+
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        reopen: Callable[[], Camera],
+        keep: Keep = Keep.NEWEST,
+        queue: int = QUEUE,
+    ) -> None:
+        """Begin to read an opened camera.
+
+        Args:
+            camera: Where frames come from; closed by this.
+            reopen: Opens it again. A loss is no error: reads time out until it is back.
+            keep: Which frames are judged.
+            queue: Frames at most that wait to be read, where every one is kept.
+
+        """
+        self.live = keep is Keep.NEWEST
+        self.fires = isinstance(camera, Firing) and camera.fires
+        self.dropped = self.delivered = self.reopened = self.missed = 0
+        self._camera, self._open = camera, reopen
+        self._keep, self._most = keep, queue
+        self._slot = threading.Condition()
+        self._frames: deque[Undecoded | FrameMissed] = deque()
+        self._expected: int | None = None
+        self._where = self._fault = ""
+        self._lost = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="capture", daemon=True)
+        self._thread.start()
+
+    def read(self, timeout: float) -> Frame:
+        """Return the next frame that was kept; of the newest, damaged ones are passed over.
+
+        Raises:
+            CameraTimeout: None came within ``timeout`` seconds; NoPart, where that is no fault.
+            FrameMissed: One that was to be judged is not to be had.
+            ImageError: One that was to be judged is damaged.
+
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            taken = self.take(max(deadline - time.monotonic(), 0.0), timeout)
+            with suppress(*([ImageError] if self.live else [])):
+                return taken.decoded()
+
+    def take(self, timeout: float, said: float | None = None) -> Undecoded:
+        """Return the next frame that was kept; it may turn out to be damaged.
+
+        Args:
+            timeout: Longest wait in seconds.
+            said: What the message calls it, of someone who has waited before.
+
+        Raises:
+            CameraTimeout, NoPart, FrameMissed: As ``read``.
+
+        """
+        with self._slot:
+            self._slot.wait_for(lambda: self._frames or self._stopping.is_set(), timeout)
+            if not self._frames:
+                raise self._silence(timeout if said is None else said)
+            frame = self._frames.popleft()
+        if isinstance(frame, FrameMissed):
+            raise frame
+        return replace(frame, decode=partial(self._decode, frame))
+
+    def fire(self) -> None:
+        """Have the camera take a picture.
+
+        Raises:
+            CameraError: It does not take the order, or is being opened again.
+
+        """
+        camera = self._camera
+        if self._lost or not isinstance(camera, Firing):
+            raise CameraError(self._fault or f"{self._where}cannot be triggered", Fault.GONE)
+        camera.fire()
+
+    def close(self) -> None:
+        """Stop reading; a thread that hangs in a driver is left behind to end with the process."""
+        with self._slot:
+            self._stopping.set()
+            self._slot.notify_all()
+        self._thread.join(GRACE_S)
+
+    def _silence(self, timeout: float) -> CameraTimeout:
+        fault = f"; {self._fault}" if self._fault else ""
+        message = (
+            f"{self._where}no frame within {timeout:g} s; {self.delivered} delivered before{fault}"
+        )
+        quiet = self._keep is Keep.TRIGGERED and not self._lost
+        return NoPart(message) if quiet else CameraTimeout(message)
+
+    def _decode(self, frame: Undecoded) -> NDArray[np.uint8]:
+        try:
+            return frame.decode()
+        except ImageError as error:
+            self._fault = str(error)
+            raise
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._put(take(self._camera, READ_S))
+            except CameraTimeout as error:
+                self._fault = str(error)
+            except ImageError as error:
+                self._fault = str(error)
+                if not self.live:
+                    self._miss(str(error))
+            except Exception as error:  # noqa: BLE001 - a reader that dies is a silent camera
+                self._lose(error)
+                self._reopen()
+        _close(self._camera)
+
+    def _put(self, frame: Undecoded) -> None:
+        with self._slot:
+            self._where, self._fault, self._lost = f"{frame.camera}: ", "", False
+            if self.live:
+                self.dropped += len(self._frames)
+                self._frames.clear()
+            else:
+                self._count_gap(frame.number)
+            if not self.live and self._is_full():
+                self._miss(f"{self._where}frame came while {self._most} others were waiting")
+            else:
+                self._frames.append(replace(frame, number=self.delivered))
+            self.delivered += 1
+            self._slot.notify()
+
+    def _count_gap(self, number: int) -> None:
+        """Notice frames that a driver or a network lost: the camera counted them."""
+        expected, self._expected = self._expected, number + 1
+        if expected is not None and 0 < number - expected < LARGEST_GAP:
+            for lost in range(expected, number):
+                self._miss(f"{self._where}frame {lost} was lost on its way")
+
+    def _is_full(self) -> bool:
+        return sum(isinstance(frame, Undecoded) for frame in self._frames) >= self._most
+
+    def _miss(self, reason: str) -> None:
+        with self._slot:
+            self.missed += 1
+            # Of more than these nobody wants to read; they are counted.
+            if len(self._frames) < self._most + LARGEST_GAP:
+                self._frames.append(FrameMissed(f"missed: {reason}"))
+            self._slot.notify()
+
+    def _lose(self, error: Exception) -> None:
+        with self._slot:
+            self._fault = str(error) or type(error).__name__
+            self._lost, self._expected = True, None
+        _close(self._camera)
+
+    def _reopen(self) -> None:
+        wait = RETRY_S
+        while not self._stopping.wait(wait * random.uniform(0.5, 1)):  # noqa: S311 - no secret
+            try:
+                self._camera = self._open()
+            except Exception as error:  # noqa: BLE001 - it may be refused today and not tomorrow
+                self._fault = str(error) or type(error).__name__
+                locked = isinstance(error, CameraError) and error.fault is Fault.AUTH
+                wait = LOCKED_RETRY_S if locked else RETRY_S
+                continue
+            self.reopened += 1
+            self._lost = False
+            return
+
+
+def _close(camera: Camera) -> None:
+    # A driver that lost its device may fail to close it; that must not end the thread that reopens.
+    with suppress(Exception):
+        camera.close()

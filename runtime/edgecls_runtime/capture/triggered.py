@@ -1,0 +1,186 @@
+"""One frame for each part that is announced: taken after it was, and in time to show it.
+
+A thread of its own takes each frame when its part is in view, however busy the station is; the
+frame then waits, with its part's id, in a short queue. Whatever happens, each announced part gives
+one frame or one error that names it.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from edgecls.errors import (
+    CameraError,
+    DeviceError,
+    EndOfStream,
+    FrameMissed,
+    ImageError,
+    NoPart,
+    TriggerError,
+)
+from edgecls.frame import Frame
+from edgecls_runtime.announcements import Signal
+from edgecls_runtime.capture.settings import CaptureSettings
+from edgecls_runtime.capture.undecoded import Undecoded, take
+from edgecls_runtime.protocols import Camera, Firing, Trigger
+
+WAIT_S = 0.5
+LOST_S = 0.1
+GRACE_S = 2.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the parts that were announced.
+
+    Attributes:
+        announced: Parts.
+        taken: Those of them that have a frame.
+        missed: Those of them that have none: ``announced`` is ``taken`` and ``missed``.
+
+    """
+
+    announced: int = 0
+    taken: int = 0
+    missed: int = 0
+
+
+class TriggeredCamera:
+    """A camera whose frames are parts.
+
+    Attributes:
+        live: False: each part waits for its verdict.
+        counts: What became of the parts.
+
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        camera: Camera,
+        trigger: Trigger,
+        capture: CaptureSettings,
+        timeout: float = 1.0,
+        say: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        """Begin to wait for parts.
+
+        Args:
+            camera: Closed by this, as is ``trigger``.
+            trigger: Announces parts.
+            capture: When a frame shows its part.
+            timeout: Seconds to wait for a frame.
+            say: Told when the trigger is lost and when it is back.
+
+        """
+        self.counts = Counts()
+        self._camera, self._trigger, self._capture = camera, trigger, capture
+        self._timeout, self._say = timeout, say
+        self._arrived = threading.Condition()
+        self._waiting: deque[Undecoded | DeviceError] = deque()
+        self._lost = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="triggers", daemon=True)
+        self._thread.start()
+
+    def read(self, timeout: float) -> Frame:
+        """Return the frame of the next part.
+
+        Raises:
+            NoPart: None was announced.
+            FrameMissed, ImageError: A part was, and has no frame; the error names it.
+            EndOfStream: The camera, a file, is at its end.
+
+        """
+        return self.take(timeout).decoded()
+
+    def take(self, timeout: float) -> Undecoded:
+        """Return the frame of the next part, not decoded; raises what ``read`` does."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._waiting or self._stopping.is_set(), timeout)
+            if not self._waiting:
+                raise NoPart(f"trigger: no part announced within {timeout:g} s")
+            found = self._waiting.popleft()
+        if isinstance(found, Undecoded):
+            return found
+        raise found
+
+    def close(self) -> None:
+        """Stop waiting for parts; closing twice is allowed."""
+        with self._arrived:
+            self._stopping.set()
+            self._arrived.notify_all()
+        self._thread.join(GRACE_S)
+        self._trigger.close()
+        self._camera.close()
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            signal = self._signal()
+            if signal is not None:
+                self.counts.announced += 1
+                self._put(self._found(signal, signal.part or str(self.counts.announced)))
+
+    def _signal(self) -> Signal | None:
+        try:
+            signal = self._trigger.wait(WAIT_S)
+        except Exception as error:  # noqa: BLE001 - a thread that dies announces nothing any more
+            if not self._lost:
+                self._say(f"trigger lost: {error}")
+                self._put(TriggerError(f"trigger lost: {error}"))
+            self._lost = True
+            self._stopping.wait(LOST_S)
+            return None
+        if self._lost:
+            self._say("trigger back")
+        self._lost = False
+        return signal
+
+    def _found(self, signal: Signal, part: str) -> Undecoded | DeviceError:
+        with self._arrived:
+            waiting = len(self._waiting)
+        if waiting >= self._capture.queue:
+            return FrameMissed(f"missed: {waiting} parts were still waiting to be judged", part)
+        try:
+            return replace(self._picture(signal.at + self._capture.delay_ms / 1000), part=part)
+        except EndOfStream as error:
+            return error
+        except CameraError as error:
+            return FrameMissed(str(error), part)
+        except ImageError as error:
+            return type(error)(str(error), part)
+        except Exception as error:  # noqa: BLE001 - as in _signal
+            return FrameMissed(f"{type(error).__name__}: {error}", part)
+
+    def _picture(self, due: float) -> Undecoded:
+        """Return the first frame taken at or after ``due``, monotonic seconds."""
+        if self._stopping.wait(max(due - time.monotonic(), 0.0)):
+            raise CameraError("missed: the station is stopping")
+        if isinstance(self._camera, Firing) and self._camera.fires:
+            self._camera.fire()
+        deadline = max(due, time.monotonic()) + self._timeout
+        while True:
+            left = max(deadline - time.monotonic(), 0.0)
+            frame = take(self._camera, left)
+            late = frame.captured_at - due
+            if not self._camera.live:
+                return frame  # a file has no clock: each of its frames is the next part
+            if 1000 * late > self._capture.window_ms:
+                raise CameraError(
+                    f"missed: {frame.camera}: frame came {1000 * late:.0f} ms after the part was "
+                    f"in view > {self._capture.window_ms:g} ms"
+                )
+            if late >= 0:
+                return frame
+
+    def _put(self, found: Undecoded | DeviceError) -> None:
+        with self._arrived:
+            if not isinstance(found, TriggerError):
+                taken = isinstance(found, Undecoded)
+                self.counts.taken += taken
+                self.counts.missed += not taken
+            self._waiting.append(found)
+            self._arrived.notify()

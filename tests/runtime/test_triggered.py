@@ -1,0 +1,232 @@
+"""Announced parts: each has its own frame, taken when it was in view, or an error that names it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+
+import pytest
+
+from edgecls.errors import CameraError, EndOfStream, FrameMissed, NoPart, TriggerError
+from edgecls.frame import Frame
+from edgecls_runtime.announcements import Announcements, Signal
+from edgecls_runtime.cameras.fake import FakeCamera
+from edgecls_runtime.capture.settings import CaptureSettings
+from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime.protocols import Camera
+from edgecls_runtime.triggers import interval
+from servers import card
+
+GREY = card(128, 128, 128, (4, 6))
+WAIT_S = 10.0
+
+
+class Bell(Announcements):
+    """A trigger that tests ring."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = False
+
+    def wait(self, timeout: float) -> Signal | None:
+        if self.lost:
+            raise TriggerError("bell: cracked")
+        return super().wait(min(timeout, 0.02))
+
+    def close(self) -> None: ...
+
+
+class Clockwork:
+    """A live camera with a frame each ``period`` seconds, each taken ``age`` before it comes."""
+
+    live = True
+
+    def __init__(self, period: float = 0.01, age: float = 0.0) -> None:
+        self._period, self._age, self._count = period, age, 0
+
+    def read(self, timeout: float) -> Frame:
+        time.sleep(min(self._period, timeout))
+        self._count += 1
+        return Frame(GREY, self._count - 1, time.monotonic() - self._age, "clockwork")
+
+    def close(self) -> None: ...
+
+
+class Shutter(Clockwork):
+    """A camera that takes a picture when it is told to."""
+
+    fires = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fired: list[float] = []
+
+    def read(self, timeout: float) -> Frame:
+        assert self.fired, "read before it was fired"
+        return super().read(timeout)
+
+    def fire(self) -> None:
+        self.fired.append(time.monotonic())
+
+
+@contextmanager
+def triggered(
+    camera: Camera, timeout: float = 1.0, **capture: float
+) -> Iterator[tuple[Bell, TriggeredCamera]]:
+    bell = Bell()
+    settings = CaptureSettings(**capture)  # type: ignore[arg-type]
+    with closing(TriggeredCamera(camera, bell, settings, timeout)) as parts:
+        yield bell, parts
+
+
+def test_a_part_has_a_frame_that_was_taken_after_it_was_announced() -> None:
+    with triggered(Clockwork()) as (bell, parts):
+        time.sleep(0.05)
+        announced = time.monotonic()
+        bell.put()
+
+        frame = parts.read(WAIT_S)
+
+    assert 0 <= frame.captured_at - announced < 0.5
+    assert frame.part == "1"
+
+
+def test_a_part_keeps_the_id_that_its_trigger_knows() -> None:
+    with triggered(Clockwork()) as (bell, parts):
+        for part in ("bolt 7", None, "bolt 9"):
+            bell.put(part)
+
+        assert [parts.read(WAIT_S).part for _ in range(3)] == ["bolt 7", "2", "bolt 9"]
+
+
+def test_a_delayed_part_has_a_frame_of_the_moment_when_it_is_in_view() -> None:
+    with triggered(Clockwork(), delay_ms=200) as (bell, parts):
+        announced = time.monotonic()
+        bell.put()
+
+        frame = parts.read(WAIT_S)
+
+    assert 0.2 <= frame.captured_at - announced < 0.5
+
+
+def test_a_frame_of_the_past_is_passed_over() -> None:
+    with triggered(Clockwork(age=0.1)) as (bell, parts):
+        announced = time.monotonic()
+        bell.put()
+
+        assert parts.read(WAIT_S).captured_at >= announced
+
+
+def test_a_frame_that_is_too_late_shows_another_part_and_is_missed() -> None:
+    with triggered(Clockwork(period=0.2), window_ms=50) as (bell, parts):
+        bell.put("bolt 7")
+
+        with pytest.raises(FrameMissed) as raised:
+            parts.read(WAIT_S)
+
+        assert raised.value.part == "bolt 7"
+        assert (parts.counts.announced, parts.counts.taken, parts.counts.missed) == (1, 0, 1)
+    assert str(raised.value).startswith("missed: clockwork: frame came ")
+    assert str(raised.value).endswith(" ms after the part was in view > 50 ms")
+
+
+def test_a_camera_that_fires_takes_its_picture_at_the_trigger() -> None:
+    camera = Shutter()
+    with triggered(camera) as (bell, parts):
+        bell.put()
+        frame = parts.read(WAIT_S)
+
+        assert camera.fired[0] <= frame.captured_at
+        assert len(camera.fired) == 1
+
+
+def test_a_part_without_a_frame_in_time_is_missed_with_the_camera_s_reason() -> None:
+    with triggered(FakeCamera([], live=True), timeout=0.1) as (bell, parts):
+        bell.put("bolt 7")
+
+        with pytest.raises(FrameMissed) as raised:
+            parts.read(WAIT_S)
+
+    assert str(raised.value).startswith("fake camera: no frame within 0.")
+    assert raised.value.part == "bolt 7"
+
+
+def test_parts_that_nobody_judges_in_time_are_missed_each_by_name_and_the_counts_balance() -> None:
+    with triggered(Clockwork(period=0.001), queue=2) as (bell, parts):
+        for number in range(6):
+            bell.put(f"bolt {number}")
+        deadline = time.monotonic() + WAIT_S
+        while parts.counts.taken + parts.counts.missed < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        seen = []
+        for _ in range(6):
+            try:
+                seen.append((parts.read(WAIT_S).part, "taken"))
+            except FrameMissed as error:
+                seen.append((error.part, str(error)))
+
+        assert (parts.counts.announced, parts.counts.taken, parts.counts.missed) == (6, 2, 4)
+    assert [part for part, _ in seen] == [f"bolt {number}" for number in range(6)]
+    assert seen[2][1] == "missed: 2 parts were still waiting to be judged"
+
+
+def test_no_part_is_no_fault() -> None:
+    with triggered(Clockwork()) as (_, parts), pytest.raises(NoPart) as raised:
+        parts.read(0.05)
+
+    assert str(raised.value) == "trigger: no part announced within 0.05 s"
+
+
+def test_a_file_gives_each_announced_part_its_next_image_and_ends() -> None:
+    with triggered(FakeCamera([GREY, EndOfStream("at its end")])) as (bell, parts):
+        bell.put()
+        bell.put()
+
+        assert parts.read(WAIT_S).part == "1"
+        with pytest.raises(EndOfStream):
+            parts.read(WAIT_S)
+
+
+def test_a_trigger_that_is_lost_is_said_once_and_works_again_when_it_is_back() -> None:
+    said: list[str] = []
+    bell = Bell()
+    bell.lost = True
+    settings = CaptureSettings()
+    with closing(TriggeredCamera(Clockwork(), bell, settings, say=said.append)) as parts:
+        with pytest.raises(TriggerError) as raised:
+            parts.read(WAIT_S)
+        bell.lost = False
+        bell.put("bolt 7")
+
+        assert parts.read(WAIT_S).part == "bolt 7"
+    assert str(raised.value) == "trigger lost: bell: cracked"
+    assert said == ["trigger lost: bell: cracked", "trigger back"]
+
+
+def test_a_camera_that_is_gone_costs_the_part_not_the_thread() -> None:
+    with triggered(FakeCamera([CameraError("unplugged"), GREY])) as (bell, parts):
+        bell.put()
+        bell.put()
+
+        with pytest.raises(FrameMissed, match=r"^unplugged$"):
+            parts.read(WAIT_S)
+        assert parts.read(WAIT_S).part == "2"
+
+
+def test_an_interval_announces_parts_at_times_that_do_not_drift() -> None:
+    with closing(interval.open(every_ms=20)) as timer:
+        signals = [signal for _ in range(50) if (signal := timer.wait(0.05))]
+
+    steps = [after.at - before.at for before, after in pairwise(signals)]
+    assert len(signals) >= 10
+    assert all(step == pytest.approx(0.02) for step in steps)
+
+
+def test_more_parts_than_can_wait_are_counted() -> None:
+    waiting = Announcements(most=2)
+
+    taken = [waiting.put() for _ in range(5)]
+
+    assert taken == [True, True, False, False, False]
+    assert (waiting.received, waiting.overrun) == (5, 3)
