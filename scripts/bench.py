@@ -24,9 +24,9 @@ from edgecls_exporters.demo.training import ARCHITECTURE, imagenet
 from edgecls_exporters.export import export
 from edgecls_exporters.inputs import Job
 from edgecls_exporters.ledger import Row
-from edgecls_runtime.benchmark import Measured, Wanted, measure
-from edgecls_runtime.environment import environment
-from edgecls_runtime.scene import golden_image
+from edgecls_runtime.measuring.benchmark import Measured, Wanted, measure
+from edgecls_runtime.measuring.environment import environment
+from edgecls_runtime.measuring.scene import golden_image
 
 FRAMES = 40
 SMALL = "mobilenetv3_small_100"

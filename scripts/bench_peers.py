@@ -21,13 +21,13 @@ import json
 import sys
 from pathlib import Path
 
-from edgecls_runtime.environment import environment
+from edgecls_runtime.measuring.environment import environment
 from peers import fidelity, making, rounds, tables, venvs
 from peers.model import Model
 from peers.process import PeerFailed, Process
 
 CACHE = Path.home() / ".cache" / "edgecls" / "peers"
-ALWAYS = ("onnxruntime", venvs.OURS)
+ALWAYS = ("onnxruntime", *filter(venvs.ours, venvs.names()))
 
 
 def prepared(

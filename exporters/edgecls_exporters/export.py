@@ -32,9 +32,9 @@ from edgecls_exporters.report import Report, Rung
 from edgecls_exporters.suspicion import suspicions
 from edgecls_exporters.targets import Target
 from edgecls_exporters.variants import Made, Material, make
-from edgecls_runtime.benchmark import Wanted, measure
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.golden import Sample
+from edgecls_runtime.measuring.benchmark import Wanted, measure
 
 # Largest difference of a score that a golden sample may show on a device. Seen between processors:
 # 3e-7 (fp32) and 4e-7 (int8 with bounded pairs; up to 0.3 where pairs saturate).

@@ -11,9 +11,10 @@ from edgecls.bundle import Bundle
 from edgecls.frame import Frame
 from edgecls.manifest import Variant
 from edgecls.prediction import Prediction
-from edgecls_runtime import signature, tuned
+from edgecls_runtime import signature
 from edgecls_runtime.capture.ahead import PreparedFrame
 from edgecls_runtime.fitting import fitting
+from edgecls_runtime.measuring import tuned
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.preprocessing import Preparer
 from edgecls_runtime.protocols import Provider

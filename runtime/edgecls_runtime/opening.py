@@ -13,9 +13,10 @@ from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import ProviderError, ProviderMissing
 from edgecls.progress import tell
-from edgecls_runtime import golden, placement, tuned
+from edgecls_runtime import golden, placement
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.fitting import fitting
+from edgecls_runtime.measuring import tuned
 from edgecls_runtime.placement import Limits
 from edgecls_runtime.protocols import Provider
 

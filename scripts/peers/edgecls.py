@@ -15,6 +15,7 @@ from edgecls.bundle import Bundle
 from edgecls.manifest import Resampling
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.preprocessing import prepare as resize
+from edgecls_runtime.protocols import Provider
 from edgecls_runtime.providers import cpu
 from edgecls_runtime.session import engine as version
 from peers.model import Engine, Floats, Model, Pipeline, Pixels
@@ -30,8 +31,12 @@ def prepare(model: Model, engine: str) -> None:
 
 def open(model: Model, engine: str, threads: int) -> Engine:
     """Load a variant, with threads that wait actively, because frames come back to back."""
+    return opened(model, engine, cpu.open(threads=threads, spinning=True))
+
+
+def opened(model: Model, engine: str, provider: Provider) -> Engine:
+    """Load a variant on a provider, with every rung of the resize."""
     bundle = Bundle.open(model.folder / BUNDLE)
-    provider = cpu.open(threads=threads, spinning=True)
     classifiers = {
         rung: Classifier(with_rung(bundle, rung), provider, engine) for rung in Resampling
     }

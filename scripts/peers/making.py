@@ -35,7 +35,7 @@ MODELS = (
     "resnet50",
     "vit_tiny_patch16_224",
 )
-TARGETS = ("x86-avx2", "x86-vnni")
+TARGETS = ("x86-avx2", "x86-vnni", "openvino")
 LABELS, SEED = 1000, 0
 CALIBRATION = 128
 MADE_UP_CALIBRATION = 64

@@ -7,7 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from peers import venvs
+
 SCRIPTS = Path(__file__).parent.parent
+# Where our own code is found by an environment that it is not installed in.
+OURS = (SCRIPTS.parent, SCRIPTS.parent / "runtime")
 
 
 class PeerFailed(RuntimeError):  # noqa: N818 - what happened, not what kind of error it is
@@ -25,7 +29,7 @@ class Process:
 
     def __init__(self, python: Path, peer: str, threads: int) -> None:
         """Start it. OpenMP and BLAS get as many threads as the engine."""
-        paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")] if _ours(peer) else [])]
+        paths = [str(SCRIPTS), *(map(str, OURS) if venvs.ours(peer) else ())]
         counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         self._process = subprocess.Popen(
             [str(python), "-P", "-m", "peers.worker", peer],
@@ -83,7 +87,3 @@ class Process:
     ) -> None:
         """End it."""
         self.close()
-
-
-def _ours(peer: str) -> bool:
-    return peer == "edgecls"

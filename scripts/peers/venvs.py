@@ -34,7 +34,12 @@ class Requirements:
 def names() -> list[str]:
     """Return the peers: the files of this folder with such a block, plain onnxruntime first."""
     found = sorted(f.stem for f in HERE.glob("*.py") if BLOCK.search(f.read_text(encoding="utf-8")))
-    return sorted(found, key=lambda name: (name != "onnxruntime", name != OURS))
+    return sorted(found, key=lambda name: (name != "onnxruntime", not ours(name)))
+
+
+def ours(peer: str) -> bool:
+    """Return whether a peer is edgecls, on whatever engine."""
+    return peer.split("_", maxsplit=1)[0] == OURS
 
 
 def requirements(peer: str) -> Requirements:

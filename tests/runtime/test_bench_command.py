@@ -11,9 +11,9 @@ import pytest
 from edgecls.bundle import Bundle, seal
 from edgecls.cli import main
 from edgecls.errors import DeviceError
-from edgecls_runtime import environment
-from edgecls_runtime.bench_picture import Point, draw
-from edgecls_runtime.benchmark import Wanted, measure
+from edgecls_runtime.measuring import environment
+from edgecls_runtime.measuring.bench_picture import Point, draw
+from edgecls_runtime.measuring.benchmark import Wanted, measure
 from parts import INT8, Made
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,10 +7,10 @@ import pytest
 
 from edgecls.bundle import Bundle
 from edgecls.manifest import Resampling
-from edgecls_runtime.choosing import Tried, below_fp32, below_record, choose, equals, why
 from edgecls_runtime.evaluation import Evaluation
-from edgecls_runtime.trial_messages import Configuration
-from edgecls_runtime.tuned import Aim, Figures
+from edgecls_runtime.measuring.choosing import Tried, below_fp32, below_record, choose, equals, why
+from edgecls_runtime.measuring.trial_messages import Configuration
+from edgecls_runtime.measuring.tuned import Aim, Figures
 from parts import INT8, Made
 
 EXACT, HALVING = Resampling.EXACT, Resampling.HALVING

@@ -15,9 +15,10 @@ import pytest
 from edgecls.bundle import Bundle, seal
 from edgecls.cli import main
 from edgecls.manifest import Resampling
-from edgecls_runtime import Classifier, candidates, tuned
-from edgecls_runtime.tuned import Aim
-from edgecls_runtime.tuning import Job, finalists, tune
+from edgecls_runtime import Classifier
+from edgecls_runtime.measuring import candidates, tuned
+from edgecls_runtime.measuring.tuned import Aim
+from edgecls_runtime.measuring.tuning import Job, finalists, tune
 from parts import INT8, Made
 
 

@@ -11,10 +11,11 @@ import pytest
 from edgecls.bundle import Bundle
 from edgecls.errors import DeviceError
 from edgecls.manifest import Resampling
-from edgecls_runtime import Classifier, golden, machine, tuned, versions
+from edgecls_runtime import Classifier, golden, machine
+from edgecls_runtime.measuring import tuned, versions
+from edgecls_runtime.measuring.tuned import Aim, Choice, Figures, Record
 from edgecls_runtime.opening import Allowed, open_classifier
 from edgecls_runtime.providers import cpu
-from edgecls_runtime.tuned import Aim, Choice, Figures, Record
 from parts import INT8, Made
 
 CHOICE = Choice(

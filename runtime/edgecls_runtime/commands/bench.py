@@ -16,12 +16,13 @@ from edgecls import progress
 from edgecls.bundle import Bundle
 from edgecls.errors import EdgeclsError, ProviderError
 from edgecls.manifest import Variant
-from edgecls_runtime import bench_picture, candidates, machine, tuned
-from edgecls_runtime.bench_picture import Point
-from edgecls_runtime.benchmark import Measured, Wanted, measure
+from edgecls_runtime import machine
 from edgecls_runtime.commands import add_bundle, count, fitting_variants, percent, print_json
-from edgecls_runtime.environment import environment, load_warning
-from edgecls_runtime.trial_messages import place
+from edgecls_runtime.measuring import bench_picture, candidates, tuned
+from edgecls_runtime.measuring.bench_picture import Point
+from edgecls_runtime.measuring.benchmark import Measured, Wanted, measure
+from edgecls_runtime.measuring.environment import environment, load_warning
+from edgecls_runtime.measuring.trial_messages import place
 
 COLUMNS = ("p50", "p95", "p99", "p99.9", "JPEG", "engine", "frame/s", "cold s", "MB", "CPU")
 Result = tuple[Variant, Measured]

@@ -16,14 +16,15 @@ from pathlib import Path
 
 from edgecls.bundle import Bundle
 from edgecls.errors import ProviderError
-from edgecls_runtime import candidates, environment, machine, tuned, versions
-from edgecls_runtime.choosing import Tried
+from edgecls_runtime import machine
 from edgecls_runtime.commands import add_bundle, percent, print_json
 from edgecls_runtime.evaluation import check_labels
 from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.images import find_labelled
-from edgecls_runtime.tuned import Aim, Choice, Record
-from edgecls_runtime.tuning import Job, Outcome, tune
+from edgecls_runtime.measuring import candidates, environment, tuned, versions
+from edgecls_runtime.measuring.choosing import Tried
+from edgecls_runtime.measuring.tuned import Aim, Choice, Record
+from edgecls_runtime.measuring.tuning import Job, Outcome, tune
 
 SHOWN = 8
 

@@ -16,15 +16,15 @@ from pathlib import Path
 
 from edgecls.bundle import Bundle
 from edgecls.errors import EdgeclsError, ProviderError
-from edgecls_runtime import candidates, choosing, rungs, scene
-from edgecls_runtime.accuracy_here import Accuracies
-from edgecls_runtime.choosing import Tried
 from edgecls_runtime.fitting import fitting
 from edgecls_runtime.images import Labelled
-from edgecls_runtime.notebook import Notebook
-from edgecls_runtime.trial import Trial
-from edgecls_runtime.trial_messages import Ask, Configuration
-from edgecls_runtime.tuned import Aim
+from edgecls_runtime.measuring import candidates, choosing, rungs, scene
+from edgecls_runtime.measuring.accuracy_here import Accuracies
+from edgecls_runtime.measuring.choosing import Tried
+from edgecls_runtime.measuring.notebook import Notebook
+from edgecls_runtime.measuring.trial import Trial
+from edgecls_runtime.measuring.trial_messages import Ask, Configuration
+from edgecls_runtime.measuring.tuned import Aim
 
 # Length of one visit, s: long against a scheduler's slice, short against a disturbance; a share of
 # a short budget, so that the last rounds are reached.

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from edgecls.bundle import Bundle
 from edgecls.manifest import Precision
-from edgecls_runtime import candidates, choosing
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.evaluation import Evaluation, evaluate
 from edgecls_runtime.images import Labelled
-from edgecls_runtime.trial_messages import Configuration
+from edgecls_runtime.measuring import candidates, choosing
+from edgecls_runtime.measuring.trial_messages import Configuration
 
 
 @dataclass

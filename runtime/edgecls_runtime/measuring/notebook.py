@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from edgecls.errors import ProviderError
-from edgecls_runtime.accuracy_here import Accuracies
-from edgecls_runtime.benchmark import frames_per_s, milliseconds
-from edgecls_runtime.choosing import Tried
-from edgecls_runtime.trial_messages import Configuration, Told
-from edgecls_runtime.tuned import Figures
+from edgecls_runtime.measuring.accuracy_here import Accuracies
+from edgecls_runtime.measuring.benchmark import frames_per_s, milliseconds
+from edgecls_runtime.measuring.choosing import Tried
+from edgecls_runtime.measuring.trial_messages import Configuration, Told
+from edgecls_runtime.measuring.tuned import Figures
 
 
 @dataclass

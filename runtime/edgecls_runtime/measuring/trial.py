@@ -19,8 +19,8 @@ from typing import Self
 
 from edgecls import schema
 from edgecls.errors import DeviceError
-from edgecls_runtime import environment
-from edgecls_runtime.trial_messages import Ask, Configuration, Ready, Start, Told
+from edgecls_runtime.measuring import environment
+from edgecls_runtime.measuring.trial_messages import Ask, Configuration, Ready, Start, Told
 
 # The slowest that a process may be at ending by itself after it was told to.
 GRACE_S = 5.0
@@ -89,7 +89,7 @@ class Trial:
         )
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed with the trial
         # -P: a file of the user's in this folder must not stand in for a module.
-        command = [sys.executable, "-P", "-m", "edgecls_runtime.trial_process"]
+        command = [sys.executable, "-P", "-m", "edgecls_runtime.measuring.trial_process"]
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [*command, json.dumps(asdict(start))],
             stdin=subprocess.PIPE,

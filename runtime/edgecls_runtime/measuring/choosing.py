@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from edgecls.bundle import Bundle
 from edgecls.manifest import Precision, Resampling, Variant
 from edgecls_runtime.evaluation import Evaluation
-from edgecls_runtime.trial_messages import Configuration
-from edgecls_runtime.tuned import Aim, Figures
+from edgecls_runtime.measuring.trial_messages import Configuration
+from edgecls_runtime.measuring.tuned import Aim, Figures
 
 TIE = 0.05
 

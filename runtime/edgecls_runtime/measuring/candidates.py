@@ -7,8 +7,8 @@ from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import EdgeclsError
 from edgecls_runtime.fitting import fitting
+from edgecls_runtime.measuring.trial_messages import Configuration
 from edgecls_runtime.protocols import Provider
-from edgecls_runtime.trial_messages import Configuration
 
 PROVIDERS = "edgecls_runtime.providers"
 # Computes a file as it is written, to judge others by: slow on purpose.

@@ -5,8 +5,8 @@ import platform
 from dataclasses import asdict
 from pathlib import Path
 
-from edgecls_runtime import versions
 from edgecls_runtime.machine import device
+from edgecls_runtime.measuring import versions
 
 CPUFREQ = Path("/sys/devices/system/cpu")
 STAT = Path("/proc/stat")

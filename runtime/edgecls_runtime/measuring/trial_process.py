@@ -1,4 +1,4 @@
-"""The process that a trial measures: ``python -m edgecls_runtime.trial_process START``.
+"""The process that a trial measures: ``python -m edgecls_runtime.measuring.trial_process START``.
 
 Loads one configuration, answers one image, then a question a line on stdin with a line on stdout,
 until stdin ends. What goes wrong is the last line of stderr.
@@ -18,11 +18,12 @@ import numpy as np
 from edgecls import plugins, schema
 from edgecls.bundle import Bundle
 from edgecls.errors import EdgeclsError
-from edgecls_runtime import golden, rungs
+from edgecls_runtime import golden
 from edgecls_runtime.classifier import Classifier, Image
 from edgecls_runtime.images import read_image
-from edgecls_runtime.scene import golden_image
-from edgecls_runtime.trial_messages import Ask, Ready, Start, Told
+from edgecls_runtime.measuring import rungs
+from edgecls_runtime.measuring.scene import golden_image
+from edgecls_runtime.measuring.trial_messages import Ask, Ready, Start, Told
 
 PROVIDERS = "edgecls_runtime.providers"
 WARM_UP = 2

@@ -17,8 +17,9 @@ from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError, DeviceError, EdgeclsError
 from edgecls.manifest import Resampling
 from edgecls.progress import tell
-from edgecls_runtime import rungs, user_cache, versions
+from edgecls_runtime import user_cache
 from edgecls_runtime.machine import Device, device
+from edgecls_runtime.measuring import rungs, versions
 from edgecls_runtime.protocols import Provider
 
 FORMAT = 1

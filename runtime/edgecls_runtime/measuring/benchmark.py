@@ -9,9 +9,10 @@ from pathlib import Path
 from edgecls.bundle import Bundle
 from edgecls.manifest import Resampling
 from edgecls.metrics import percentile
-from edgecls_runtime import environment, machine, scene
-from edgecls_runtime.trial import Trial
-from edgecls_runtime.trial_messages import Ask, Configuration, Told
+from edgecls_runtime import machine
+from edgecls_runtime.measuring import environment, scene
+from edgecls_runtime.measuring.trial import Trial
+from edgecls_runtime.measuring.trial_messages import Ask, Configuration, Told
 
 PACED_FRAMES = 30
 BACK_TO_BACK = {"kind": "cpu", "spinning": True}
