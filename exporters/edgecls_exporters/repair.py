@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from edgecls.errors import ExportError
 from edgecls.prediction import Task
 from edgecls.progress import step, track
 from edgecls_exporters import float_layers, head, ledger, mixed, ranges
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.ledger import Answers, Row, Truth
+from edgecls_exporters.original import first_line
 from edgecls_exporters.probe import Probe, quiet_session
 from edgecls_exporters.quantization import Calibration, Plan, quantize
 from edgecls_exporters.release import release
@@ -59,9 +61,17 @@ class Choosing:
     budget: Budget
 
     def scores(self, model: ModelProto, *, exact: bool, most: int | None = None) -> ledger.Scores:
-        """Return what a model answers on the images, one at a time: (n, n_labels)."""
-        session = quiet_session(model, "none" if exact else "all")
-        found = [session.run(None, {"image": image[None]})[0] for image in self.images[:most]]
+        """Return what a model answers on the images, one at a time: (n, n_labels).
+
+        Raises:
+            ExportError: onnxruntime cannot run it.
+
+        """
+        try:
+            session = quiet_session(model, "none" if exact else "all")
+            found = [session.run(None, {"image": image[None]})[0] for image in self.images[:most]]
+        except Exception as error:  # its classes derive from Exception alone
+            raise ExportError(f"onnxruntime cannot run it: {first_line(error)}") from error
         return np.concatenate(found)
 
 

@@ -205,10 +205,10 @@ def _spreading(covariance: Array, variances: Array) -> Array:
     """Return the upper Cholesky factor of the inverse: how a column's error spreads.
 
     Sums in single precision leave a covariance that is nearly singular with eigenvalues a little
-    below zero; then more damping is taken until there are none.
+    below zero, or even a variance; then more damping is taken until there are none.
     """
     n = covariance.shape[-1]
-    damping = DAMPING * variances.mean(axis=1) + 1e-12
+    damping = DAMPING * np.abs(variances.mean(axis=1)) + 1e-12
     for _ in range(MOST_DAMPING):
         damped = covariance + damping[:, None, None] * np.eye(n)
         try:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
+from edgecls.errors import ExportError
 from edgecls.prediction import Task
 from edgecls_exporters import ledger, ranges, targets
 from edgecls_exporters.budget import Budget
@@ -166,3 +167,15 @@ def test_where_no_attempt_answers_in_numbers_one_of_them_is_chosen_and_is_at_fau
 
     assert best in attempts
     assert best.fault == "answers with scores that are not numbers"
+
+
+def test_a_graph_that_onnxruntime_cannot_run_is_said_to_be_one(loud: ModelProto) -> None:
+    broken = ModelProto()
+    broken.CopyFrom(loud)
+    for node in broken.graph.node:
+        if node.op_type == "Conv":
+            node.op_type = "Convolve"
+    choose = choosing(loud, Budget(2.0))
+
+    with pytest.raises(ExportError, match=r"^onnxruntime cannot run it: .*Convolve"):
+        choose.scores(broken, exact=False)

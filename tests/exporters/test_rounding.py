@@ -83,6 +83,16 @@ def test_a_covariance_with_eigenvalues_below_zero_is_no_trouble() -> None:
     assert np.abs(found * scale[:, :, None] - kernel).max() < 0.1
 
 
+def test_a_single_input_with_a_variance_below_zero_is_no_trouble() -> None:
+    kernel = np.array([[[0.4], [-0.3]]])  # one group, two outputs
+    scale = np.abs(kernel).max(axis=2) / 127
+
+    # As measured: sums in single precision of an input that hardly moves.
+    found = rounded(kernel, scale, np.array([[[-1.08e-8]]]), None)
+
+    assert found.ravel().tolist() == [127, -127]
+
+
 def test_inputs_that_never_moved_are_no_trouble() -> None:
     kernel = np.random.default_rng(1).normal(0, 1, (1, 3, 12))
     scale = np.abs(kernel).max(axis=2) / 127
