@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from edgecls.frame import Frame
     from edgecls.manifest import Preprocessing
     from edgecls.prediction import Prediction, Task
-    from edgecls.verdict import Outcome, Verdict
+    from edgecls.verdict import Look, Outcome, Verdict
 
-__all__ = ["Bundle", "Frame", "Outcome", "Prediction", "Preprocessing", "Task", "Verdict"]
+__all__ = ["Bundle", "Frame", "Look", "Outcome", "Prediction", "Preprocessing", "Task", "Verdict"]
 __version__ = "0.1.0"
 
 _HOME = {
     "Bundle": "bundle",
     "Frame": "frame",
+    "Look": "verdict",
     "Outcome": "verdict",
     "Prediction": "prediction",
     "Preprocessing": "manifest",

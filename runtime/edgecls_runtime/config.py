@@ -8,8 +8,10 @@ from edgecls import schema
 from edgecls.errors import ConfigError
 from edgecls_runtime.capture.live import Keep
 from edgecls_runtime.capture.settings import CaptureSettings
-from edgecls_runtime.decision import Rule
+from edgecls_runtime.decision import Places, Rule
 from edgecls_runtime.placement import Limits
+from edgecls_runtime.views import settings as views_of_file
+from edgecls_runtime.views.settings import View
 
 FORMAT = 1
 # No clock waits forever: an infinite wait is a number that the operating system refuses.
@@ -35,6 +37,9 @@ class Settings:
         camera: ``kind`` and its settings; empty where ``cameras`` stands instead.
         cameras: Several, by name: each has its own parts.
         trigger: ``kind`` and its settings: what announces parts; None takes each frame for one.
+        views: Where to look in each frame; none looks at it as a whole.
+        frame_px: Width and height of the frames that views are measured in, px; a frame of another
+            size is REVIEW. Needed where a view holds px of the frame.
         capture: Which frames are judged, and how late they may be.
         format: Version of this layout.
         variant: Name of a variant; ``auto`` tries those that fit in the bundle's order.
@@ -55,6 +60,8 @@ class Settings:
     camera: dict[str, object] = field(default_factory=dict)
     cameras: dict[str, dict[str, object]] = field(default_factory=dict)
     trigger: dict[str, object] | None = None
+    views: tuple[View, ...] = ()
+    frame_px: tuple[int, int] | None = None
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     format: int = FORMAT
     variant: str = "auto"
@@ -71,6 +78,10 @@ class Settings:
         """Every camera's table by its name; a single one has none."""
         return self.cameras or {"": self.camera}
 
+    def views_of(self, camera: str) -> tuple[View, ...]:
+        """Return where to look in the frames of one of ``all_cameras``."""
+        return views_of_file.of_camera(self.views, camera)
+
     def __post_init__(self) -> None:
         """Refuse what no station can do."""
         if self.format != FORMAT:
@@ -84,6 +95,11 @@ class Settings:
             raise ConfigError(
                 f"trigger: not together with capture.keep = '{self.capture.keep}'; "
                 f"with a trigger the frame is the first one after it"
+            )
+        views_of_file.check(self.views, self.frame_px, self.cameras)
+        if not self.views and (self.rule.most_bad or self.rule.places is not Places.ALL):
+            raise ConfigError(
+                "rule: places and most_bad without [[views]]; a whole frame is one place"
             )
         if not self.providers:
             raise ConfigError("providers: none given; expected at least one, such as kind = 'cpu'")

@@ -7,11 +7,18 @@ the bundle again from the first allowed provider on.
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecls.errors import ProviderError
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls_runtime.classifier import Classifier
+
+Image = NDArray[np.uint8]
+Answer = TypeVar("Answer")
 
 # Seconds before the first attempt and between the last ones; each wait is twice the one before.
 FIRST_S, LONGEST_S = 0.2, 30.0
@@ -55,11 +62,24 @@ class Failover:
             ProviderError: The provider is lost; it is being opened again.
 
         """
+        return self.run(lambda classifier: classifier(frame))
+
+    def prepare(self, image: Image, out: Image | None = None) -> Image:
+        """Prepare one image, as ``Classifier.prepare``, by the one that answers now."""
+        return self._classifier.prepare(image, out)
+
+    def run(self, work: Callable[[Classifier], Answer]) -> Answer:
+        """Have the classifier do some work, such as a batch.
+
+        Raises:
+            ProviderError: The provider is lost; it is being opened again.
+
+        """
         classifier, fault = self._classifier, self._fault
         if fault:
             raise ProviderError(f"{fault}; being opened again")
         try:
-            return classifier(frame)
+            return work(classifier)
         except ProviderError as error:
             self._lose(classifier, str(error))
             raise

@@ -15,7 +15,7 @@ from edgecls.errors import OutputError
 from edgecls.verdict import Verdict
 
 APPLICATION_ID = 0x65636C73  # "ecls"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Of a thousand labels the best few say why; a thousand numbers a part would fill the disk.
 KEPT_SCORES = 5
 SCHEMA = """
@@ -42,14 +42,18 @@ CREATE TABLE verdicts (
     score REAL,
     scores TEXT,
     recorded_at TEXT NOT NULL,
-    latency_ms REAL
+    latency_ms REAL,
+    looks TEXT
 ) STRICT;
 CREATE INDEX verdicts_by_session ON verdicts (session, outcome);
 """
 
 
 # From each version to the next, in one transaction each.
-MIGRATIONS = {1: "ALTER TABLE sessions ADD COLUMN placement TEXT NOT NULL DEFAULT ''"}
+MIGRATIONS = {
+    1: "ALTER TABLE sessions ADD COLUMN placement TEXT NOT NULL DEFAULT ''",
+    2: "ALTER TABLE verdicts ADD COLUMN looks TEXT",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +116,12 @@ class Journal:
             prediction and json.dumps({k: round(v, 6) for k, v in prediction.top(KEPT_SCORES)}),
             _now(),
             None if latency is None else round(1000 * latency, 3),
+            json.dumps([look.table() for look in verdict.looks]) if verdict.looks else None,
         )
         try:
             self._database.execute(
                 "INSERT INTO verdicts (session, part, frame_number, outcome, reason, label, score,"
-                " scores, recorded_at, latency_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " scores, recorded_at, latency_ms, looks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
         except sqlite3.Error as error:

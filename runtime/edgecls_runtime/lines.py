@@ -6,6 +6,7 @@ What they share, a journal or an output, is told by one of them at a time.
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from edgecls.verdict import Verdict
 from edgecls_runtime.station import Station
@@ -14,7 +15,7 @@ GRACE_S = 5.0
 
 
 def run(
-    stations: Sequence[Station], stop: Callable[[], bool], parts: int | None = None
+    stations: Sequence[Station[Any]], stop: Callable[[], bool], parts: int | None = None
 ) -> Iterator[Verdict]:
     """Run all until each is at its end; yield verdicts in the order in which they were told.
 
@@ -33,7 +34,7 @@ def run(
     found: queue.SimpleQueue[Verdict | BaseException | None] = queue.SimpleQueue()
     ending = threading.Event()
 
-    def work(station: Station) -> None:
+    def work(station: Station[Any]) -> None:
         try:
             for verdict in station.run(lambda: stop() or ending.is_set()):
                 found.put(verdict)

@@ -17,8 +17,9 @@ Image = NDArray[np.uint8]
 # docs/preprocessing.md has what was measured at 1, 2 and 3.
 KEPT = {Resampling.HALVING: 2, Resampling.COARSE: 1}
 # So many sets of buffers are kept, and for so many pixels of images in all: those of an image of
-# 1080 x 1920 take 2 to 6 MB. The newest are kept in any case.
-MOST_PLANS, MOST_PIXELS = 16, 1 << 24
+# 1080 x 1920 take 2 to 6 MB. The newest are kept in any case. Each thread needs one for each shape:
+# a frame may have dozens of places.
+MOST_PLANS, MOST_PIXELS = 128, 1 << 24
 
 
 def prepare(image: Image, wanted: Preprocessing) -> Image:

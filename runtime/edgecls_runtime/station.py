@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from edgecls.errors import (
     CameraError,
@@ -14,19 +15,21 @@ from edgecls.errors import (
     TriggerError,
 )
 from edgecls.frame import Frame
-from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime.protocols import Camera, Output
 
+# What the classifier says of a frame: one prediction, or one for each place.
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class Station(Generic[Answer]):
     """One camera, one classifier, one rule, a journal, any number of outputs.
 
     Attributes:
         camera: Where frames come from.
-        classify: Frame in, prediction out.
-        judge: Prediction in, verdict out; the only source of a PASS.
+        classify: Frame in, prediction out; or one for each place that is looked at.
+        judge: That in, verdict out; the only source of a PASS.
         fault: What is wrong with a frame, in one line; empty for one that may be judged.
         turn: Entered to classify; stations that share a classifier take turns in it.
         telling: Entered to record and to tell; stations that share a journal take turns in it.
@@ -39,8 +42,8 @@ class Station:
     """
 
     camera: Camera
-    classify: Callable[[Frame], Prediction]
-    judge: Callable[[Prediction], Verdict]
+    classify: Callable[[Frame], Answer]
+    judge: Callable[[Answer], Verdict]
     record: Callable[[Verdict], None] = field(default=lambda _: None)
     outputs: Sequence[Output] = ()
     timeout: float = 1.0

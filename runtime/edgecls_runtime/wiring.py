@@ -1,17 +1,19 @@
 """Settings become opened stations: the one place where all rooms meet."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from edgecls import plugins
 from edgecls.bundle import Bundle
+from edgecls.frame import Frame
 from edgecls.progress import tell
 from edgecls.verdict import Verdict
 from edgecls_runtime import cameras, triggers
-from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Image
+from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
 from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.classifier import Classifier
@@ -23,6 +25,7 @@ from edgecls_runtime.opening import Allowed, open_classifier
 from edgecls_runtime.protocols import Camera, Output
 from edgecls_runtime.station import Station
 from edgecls_runtime.turns import Turns
+from edgecls_runtime.views.looking import Looking
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Opened:
 
     """
 
-    stations: list[Station] = field(default_factory=list)
+    stations: list[Station[Any]] = field(default_factory=list)
     cameras: list[LiveCamera] = field(default_factory=list)
     triggered: list[TriggeredCamera] = field(default_factory=list)
     ahead: list[Ahead] = field(default_factory=list)
@@ -69,6 +72,15 @@ class Shared:
 
     classify: Failover
     turns: Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Seeing:
+    """How the frames of one camera become verdicts."""
+
+    classify: Callable[[Frame], Any]
+    prepare: Prepare
+    judge: Callable[[Any], Verdict]
 
 
 @contextmanager
@@ -104,10 +116,12 @@ def _open(
         shared[key] = Shared(stack.enter_context(closing(failover)), Turns())
         opened.classifiers.append(failover)
     classifier = shared[key]
+    # Whether views fit is known before any camera is opened.
+    seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
     sources = {
         name: _ahead(
             _camera(table, base, settings, opened, stack),
-            classifier.classify,
+            seeing[name].prepare,
             settings,
             opened,
             stack,
@@ -121,7 +135,7 @@ def _open(
         for table in settings.outputs
     ]
     telling = Turns()
-    station = Station(
+    station: Station[Any] = Station(
         next(iter(sources.values())),
         classifier.classify,
         settings.rule,
@@ -136,9 +150,23 @@ def _open(
         stack.enter_context(closing(record))
         station = replace(station, record=record)
     opened.stations.extend(
-        replace(station, camera=source, name=f"{name} " if name else "")
+        replace(
+            station,
+            camera=source,
+            classify=seeing[name].classify,
+            judge=seeing[name].judge,
+            name=f"{name} " if name else "",
+        )
         for name, source in sources.items()
     )
+
+
+def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
+    """Return what sees the frames of a camera: whole, or at the places that views name."""
+    if not (views := settings.views_of(camera)):
+        return Seeing(classify, classify.prepare, settings.rule)
+    looking = Looking(views, settings.frame_px, classify)
+    return Seeing(looking, looking.prepare, settings.rule.judge_places)
 
 
 def _camera(
@@ -158,15 +186,11 @@ def _camera(
 
 
 def _ahead(
-    camera: Camera, classify: Failover, settings: Settings, opened: Opened, stack: ExitStack
+    camera: Camera, prepare: Prepare, settings: Settings, opened: Opened, stack: ExitStack
 ) -> Camera:
     """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
     if not settings.prepare_threads:
         return camera
-
-    def prepare(image: Image, out: Image | None) -> Image:
-        # By the classifier that answers now: after a loss it may be another one.
-        return classify.classifier.prepare(image, out)
 
     ahead = Ahead(
         camera,
@@ -206,6 +230,17 @@ def _session_line(classifier: Classifier, settings: Settings) -> SessionLine:
         variant=classifier.variant.name,
         provider=classifier.provider.name,
         camera=json.dumps(tables[0] if len(tables) == 1 else tables),
-        rule=json.dumps(asdict(settings.rule)),
+        rule=json.dumps(_judging(settings), default=str),
         placement=str(classifier.placement),
     )
+
+
+def _judging(settings: Settings) -> dict[str, object]:
+    """Return the rule, and where it looks if not at whole frames."""
+    if not settings.views:
+        return asdict(settings.rule)
+    views = [
+        {key: value for key, value in asdict(view).items() if value is not None}
+        for view in settings.views
+    ]
+    return {**asdict(settings.rule), "frame_px": settings.frame_px, "views": views}

@@ -84,7 +84,7 @@ class OldFrames:
     def close(self) -> None: ...
 
 
-def station(camera: Camera, *scores: float, log: Log | None = None) -> Station:
+def station(camera: Camera, *scores: float, log: Log | None = None) -> Station[Prediction]:
     log = log or Log()
     return Station(
         camera,

@@ -32,7 +32,8 @@ class PreparedFrame(Frame):
     """A frame that is ready for the engine.
 
     Attributes:
-        prepared: uint8, shape (*size, 3); written over once the next frame was read.
+        prepared: uint8, shape (*size, 3), of several places (n, *size, 3); written over once the
+            next frame was read.
 
     """
 
@@ -71,8 +72,8 @@ class Ahead:
 
         Args:
             camera: Closed by this.
-            prepare: Image in, network input out, written to the second argument if there is one.
-                Called by several threads.
+            prepare: Image in, network input out, written to the second argument if there is one
+                and it has the right shape. Called by several threads.
             workers: Threads, and frames at most on their way to the engine.
             timeout: Seconds that a thread waits for a frame of ``camera``.
             patience: Seconds that a prepared frame of a live camera may wait.

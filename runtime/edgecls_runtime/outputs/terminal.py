@@ -54,6 +54,7 @@ def _table(verdict: Verdict) -> dict[str, object]:
         "score": prediction and round(prediction.score, 6),
         "frame_number": verdict.frame_number,
         "latency_ms": None if latency is None else round(1000 * latency, 3),
+        "looks": [look.table() for look in verdict.looks],
     }
 
 

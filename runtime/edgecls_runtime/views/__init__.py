@@ -1,0 +1,1 @@
+"""Where to look in a frame: places are cut out, prepared as one batch, and judged together."""
