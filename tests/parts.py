@@ -5,7 +5,7 @@ Everything is drawn from seeds.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,3 +146,10 @@ def write_manifest(bundle: Path, table: dict[str, object]) -> None:
     (bundle / "manifest.json").write_text(text, encoding="utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()
     (bundle / "manifest.sha256").write_text(f"{digest}  manifest.json\n", encoding="ascii")
+
+
+def tray(labels: Sequence[Sequence[str]], seed: int = 0, cell: int = 100) -> NDArray[np.uint8]:
+    """Draw a tray of parts: uint8 RGB, rows of parts of these labels, each ``cell`` px square."""
+    random = np.random.default_rng(seed)
+    rows = [[cv2.resize(part_image(one, random), (cell, cell)) for one in row] for row in labels]
+    return np.asarray(np.vstack([np.hstack(row) for row in rows]), np.uint8)

@@ -124,7 +124,7 @@ def _between_middles(to_frame: Matrix) -> Matrix:
 def _windows(view: View, size: tuple[int, int]) -> dict[str, tuple[slice, slice]]:
     """Return the rows and columns of each place by its name, row by row."""
     if view.tile_px is None:
-        return {view.name: (slice(size[0]), slice(size[1]))}
+        return {view.name: (slice(0, size[0]), slice(0, size[1]))}
     tile, overlap = view.tile_px, tiles.overlap_px(view.overlap, view.tile_px)
     try:
         tops, lefts = (tiles.starts(side, tile, overlap) for side in size)
