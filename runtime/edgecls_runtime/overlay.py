@@ -23,9 +23,9 @@ COLOURS: dict[Outcome, Rgb] = {
     Outcome.REVIEW: (240, 228, 66),
 }
 # A frame whose longer side is shorter is enlarged by a whole factor.
-LEAST_PX = 640
+LEAST_PX = 800
 # Height of a text as a share of the longer side, and at least px.
-TEXT_SHARE, TEXT_LEAST_PX = 1 / 90, 9
+TEXT_SHARE, TEXT_LEAST_PX = 1 / 80, 12
 # cv2's simplex letters are 22 px high at scale 1.
 LETTER_PX = 22
 FONT = cv2.FONT_HERSHEY_SIMPLEX

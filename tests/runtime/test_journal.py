@@ -1,20 +1,27 @@
 """The journal, specified: what it has taken, it keeps; what it cannot take, it says."""
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgecls import Outcome, Prediction, Verdict
+from edgecls import Look, Outcome, Prediction, Verdict
 from edgecls.errors import OutputError
-from edgecls_runtime.journal import Journal, SessionLine
+from edgecls_runtime.journal import SCHEMA_VERSION, Journal, SessionLine
 
 SESSION = SessionLine("disc 1", "abc", "int8", "CPUExecutionProvider", "{}", "{}", "100 %")
+OUTLINE = ((1.0, 2.0), (11.0, 2.0), (11.46, 22.0), (1.0, 22.0))
+LOOKS = (
+    Look("lid", OUTLINE, Outcome.PASS, "ok", 0.9),
+    Look("tile 3,1", OUTLINE, Outcome.REVIEW, "dent", float("nan")),
+)
 PREDICTION = Prediction(np.array([0.9, 0.1], np.float32), ("ok", "dent"))
 
 
@@ -112,7 +119,10 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
 def test_a_journal_of_the_first_version_goes_on_with_its_verdicts(tmp_path: Path) -> None:
     Journal(tmp_path / "v.db", SESSION).close()
     database = sqlite3.connect(tmp_path / "v.db")
-    database.executescript("ALTER TABLE sessions DROP COLUMN placement; PRAGMA user_version = 1")
+    database.executescript(
+        "ALTER TABLE verdicts DROP COLUMN looks; ALTER TABLE sessions DROP COLUMN placement;"
+        "PRAGMA user_version = 1"
+    )
     database.close()
 
     journal = Journal(tmp_path / "v.db", SESSION)
@@ -126,13 +136,68 @@ def test_a_journal_of_the_first_version_goes_on_with_its_verdicts(tmp_path: Path
     assert rows(tmp_path / "v.db", "session, part") == [(2, "1")]
 
 
+def test_a_journal_of_the_second_version_learns_to_keep_places(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    journal.record(verdict("old"))
+    journal.close()
+    database = sqlite3.connect(tmp_path / "v.db")
+    database.executescript("ALTER TABLE verdicts DROP COLUMN looks; PRAGMA user_version = 2")
+    database.close()
+
+    journal = Journal(tmp_path / "v.db", SESSION)
+    journal.record(replace(verdict("new"), looks=LOOKS))
+    journal.close()
+
+    (old, new) = rows(tmp_path / "v.db", "part, looks")
+    database = sqlite3.connect(tmp_path / "v.db")
+    assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    database.close()
+    assert old == ("old", None)
+    assert new[0] == "new"
+    assert json.loads(str(new[1]))[0]["name"] == "lid"
+
+
+def test_the_places_of_a_part_are_kept_as_json_with_where_they_were(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+
+    journal.record(verdict("whole"))
+    journal.record(replace(verdict("17"), looks=LOOKS))
+    journal.close()
+
+    (whole,), (looks,) = rows(tmp_path / "v.db", "looks")
+    assert whole is None
+    assert json.loads(str(looks)) == [
+        {
+            "name": "lid",
+            "outcome": "pass",
+            "label": "ok",
+            "score": 0.9,
+            "outline": [[1, 2], [11, 2], [11.5, 22], [1, 22]],
+        },
+        {
+            "name": "tile 3,1",
+            "outcome": "review",
+            "label": "dent",
+            "score": None,
+            "outline": [[1, 2], [11, 2], [11.5, 22], [1, 22]],
+        },
+    ]
+    database = sqlite3.connect(tmp_path / "v.db")
+    found = database.execute(
+        "SELECT part, value ->> 'name' FROM verdicts, json_each(looks)"
+        " WHERE value ->> 'outcome' = 'review'"
+    ).fetchall()
+    database.close()
+    assert found == [("17", "tile 3,1")]
+
+
 def test_a_journal_of_a_later_version_is_not_written_to(tmp_path: Path) -> None:
     Journal(tmp_path / "v.db", SESSION).close()
     database = sqlite3.connect(tmp_path / "v.db")
-    database.execute("PRAGMA user_version = 3")
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
 
-    with pytest.raises(OutputError, match="journal of version 3; this edgecls writes version 2"):
+    with pytest.raises(OutputError, match="journal of version 4; this edgecls writes version 3"):
         Journal(tmp_path / "v.db", SESSION)
 
 

@@ -1,4 +1,4 @@
-"""Looking at places, specified: the answers of the pictures themselves, in one call of the engine."""
+"""Looking at places, specified: the answers of each picture alone, in one call of the engine."""
 
 import threading
 import tracemalloc
@@ -15,7 +15,7 @@ from edgecls.errors import ConfigError, EndOfStream, ProviderError
 from edgecls.frame import Frame
 from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime import Classifier
-from edgecls_runtime.cameras.fake import FakeCamera
+from edgecls_runtime.cameras.fake import Event, FakeCamera
 from edgecls_runtime.capture.ahead import Ahead, PreparedFrame
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.failover import Failover
@@ -138,7 +138,7 @@ def station(camera: Camera, looking: Looking) -> list[Verdict]:
 def test_frames_prepared_ahead_get_the_verdicts_of_the_simple_loop(classify: Failover) -> None:
     trays = [tray([["good"] * 3, ["good", label, "good"]], i)
              for i, label in enumerate(["good", "scratch"] * 4)]  # fmt: skip
-    script = [*trays, EndOfStream("fake camera: over")]
+    script: list[Event] = [*trays, EndOfStream("fake camera: over")]
     looking = Looking((View("tile", tile_px=100),), None, classify)
 
     simple = station(FakeCamera(script), looking)
@@ -163,7 +163,7 @@ def test_a_frame_that_was_prepared_is_not_prepared_again(classify: Failover) -> 
 def test_a_frame_of_another_size_is_never_cropped_somewhere(classify: Failover) -> None:
     looking = Looking((View("lid", roi=(10, 20, 90, 71)),), FRAME_PX, classify)
     small = tray([["good"] * 2, ["good"] * 2])
-    script = [TRAY, small, TRAY, EndOfStream("fake camera: over")]
+    script: list[Event] = [TRAY, small, TRAY, EndOfStream("fake camera: over")]
     reason = (
         "frame of 200 x 200 px; the views were measured in 300 x 200 (frame_px); measure them "
         "again, or set the camera to that size"

