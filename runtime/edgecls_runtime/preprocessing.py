@@ -17,9 +17,8 @@ Image = NDArray[np.uint8]
 # docs/preprocessing.md has what was measured at 1, 2 and 3.
 KEPT = {Resampling.HALVING: 2, Resampling.COARSE: 1}
 # So many sets of buffers are kept, and for so many pixels of images in all: those of an image of
-# 1080 x 1920 take 2 to 6 MB. The newest are kept in any case. Each thread needs one for each shape:
-# a frame may have dozens of places.
-MOST_PLANS, MOST_PIXELS = 128, 1 << 24
+# 1080 x 1920 take 2 to 6 MB. The newest are kept in any case.
+MOST_PLANS, MOST_PIXELS = 16, 1 << 24
 
 
 def prepare(image: Image, wanted: Preprocessing) -> Image:
@@ -48,11 +47,17 @@ class Preparer:
     stays as it is. Several threads may share one: calls at the same time use buffers of their own.
     """
 
-    __slots__ = ("_idle", "_lock", "wanted")
+    __slots__ = ("_idle", "_lock", "_most", "wanted")
 
-    def __init__(self, wanted: Preprocessing) -> None:
-        """Keep the bundle's declaration; buffers are made for each shape of image as it comes."""
-        self.wanted = wanted
+    def __init__(self, wanted: Preprocessing, most: int = MOST_PLANS) -> None:
+        """Keep the bundle's declaration; buffers are made for each shape of image as it comes.
+
+        Args:
+            wanted: The declaration.
+            most: Sets of buffers that are kept; each thread needs one for each shape that recurs.
+
+        """
+        self.wanted, self._most = wanted, most
         self._idle: list[_Plan] = []  # the newest last
         self._lock = Lock()
 
@@ -101,7 +106,7 @@ class Preparer:
         with self._lock:
             self._idle.append(plan)
             while len(self._idle) > 1 and (
-                len(self._idle) > MOST_PLANS
+                len(self._idle) > self._most
                 or sum(math.prod(plan.size) for plan in self._idle) > MOST_PIXELS
             ):
                 self._idle.pop(0)

@@ -4,6 +4,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,31 @@ def test_the_places_of_a_frame_are_one_call_of_the_engine(made: Made) -> None:
 
     (session,) = provider.sessions
     assert session.batches == [15, 15, 15]
+
+
+def test_a_provider_that_takes_one_image_at_a_time_gives_the_same_answers(
+    made: Made, classify: Failover
+) -> None:
+    one = replace(cpu.open(), batch=1)
+    with closing(Failover(lambda: Classifier(made.path, one), lambda _: None)) as single:
+        found = Looking(VIEWS, FRAME_PX, single)(frame(TRAY))
+
+    expected = Looking(VIEWS, FRAME_PX, classify)(frame(TRAY))
+    for place, other in zip(found, expected, strict=True):
+        assert np.allclose(place.prediction.scores, other.prediction.scores, atol=1e-6)
+
+
+def test_many_regions_of_different_shapes_keep_their_buffers(classify: Failover) -> None:
+    views = tuple(View(str(n), roi=(n, n, 100 + n, 100 - n)) for n in range(30))
+    looking = Looking(views, FRAME_PX, classify)
+    for _ in range(2):
+        looking(frame(TRAY))
+    kept = list(looking._prepare._idle)
+
+    looking(frame(TRAY))
+
+    assert {id(plan) for plan in kept} == {id(plan) for plan in looking._prepare._idle}
+    assert len(kept) == len(views)
 
 
 def station(camera: Camera, looking: Looking) -> list[Verdict]:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from edgecls.errors import ConfigError
 from edgecls.frame import Frame
+from edgecls.manifest import Preprocessing
 from edgecls_runtime.capture.ahead import PreparedFrame
 from edgecls_runtime.failover import Failover
+from edgecls_runtime.preprocessing import MOST_PLANS, Preparer
 from edgecls_runtime.views.cut import MOST_PLACES, Cut, Rgb, cut
 from edgecls_runtime.views.place import Place, Seen
 from edgecls_runtime.views.settings import View
@@ -76,6 +78,7 @@ class Looking:
         bundle = classify.classifier.bundle
         for view in self._views:
             view.check(bundle.labels)
+        self._prepare = self._preparer(bundle.preprocessing)
         red, green, blue = (round(255 * mean) for mean in bundle.preprocessing.mean)
         self._fill: Rgb = (red, green, blue)
         self._size = bundle.preprocessing.size
@@ -115,11 +118,13 @@ class Looking:
         plan = self._plan(image.shape[:2])
         if out is None or len(out) != len(plan.places):
             out = np.empty((len(plan.places), *self._size, 3), np.uint8)
-        # By the classifier that answers now: after a loss it may be another one.
-        classifier = self._classify.classifier
+        # As the classifier that answers now wants it: after a loss it may be another one.
+        wanted, prepare = self._classify.classifier.bundle.preprocessing, self._prepare
+        if prepare.wanted is not wanted:
+            prepare = self._prepare = self._preparer(wanted)
         with plan.pictures(image) as pictures:
             for picture, row in zip(pictures, out, strict=True):
-                classifier.prepare(picture, row)
+                prepare(picture, row)
         return out
 
     def __call__(self, frame: Frame) -> tuple[Seen, ...]:
@@ -143,6 +148,10 @@ class Looking:
             return self._seen(places, rows)
         finally:
             self._free.append(rows)
+
+    def _preparer(self, wanted: Preprocessing) -> Preparer:
+        # Not the classifier's own: it keeps too few buffers for many views of different shapes.
+        return Preparer(wanted, MOST_PLANS * len(self._views))
 
     def _seen(self, places: tuple[Place, ...], rows: Image) -> tuple[Seen, ...]:
         predictions = self._classify.run(lambda classifier: classifier.scored(rows))
