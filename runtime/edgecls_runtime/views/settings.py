@@ -118,8 +118,8 @@ class View:
             return
         if self.tile_px < 1:
             raise ConfigError(f"{self.where}: tile_px {self.tile_px}; expected 1 or more")
-        is_px = 0 <= self.overlap < self.tile_px  # NaN compares false
-        if not is_px or tiles.overlap_px(self.overlap, self.tile_px) >= self.tile_px:
+        fits = 0 <= self.overlap < self.tile_px  # NaN compares false
+        if not fits or tiles.overlap_px(self.overlap, self.tile_px) >= self.tile_px:
             raise ConfigError(
                 f"{self.where}: overlap {self.overlap:g}; expected a share of the tile below 1, "
                 f"or px from 1 on, less than tile_px {self.tile_px}"
