@@ -4,7 +4,6 @@ A frame's time is the camera's own time of exposure, told in ours by the quickes
 camera sends none (the emulation), the time of its arrival.
 """
 
-import importlib
 import time
 from contextlib import suppress
 from types import ModuleType
@@ -12,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from edgecls.errors import CameraError, EdgeclsError, Fault, MissingExtra
+from edgecls.errors import CameraError, EdgeclsError, Fault
 from edgecls_runtime import packages
 from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed, check_timeout
 from edgecls_runtime.genicam.choice import Found, chosen
 from edgecls_runtime.genicam.clock import DeviceClock
-from edgecls_runtime.genicam.nodes import Kind, Offer, Value, one_line
+from edgecls_runtime.genicam.library import imported
+from edgecls_runtime.genicam.nodes import one_line
+from edgecls_runtime.genicam.pylon_nodes import PylonNodes
 from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
@@ -26,53 +27,6 @@ MAY_HANG = True
 BUFFERS = 10
 READY_MS = 1000
 ADVICE = "is it on, plugged in and, with GigE, in this network? PYLON_CAMEMU=1 emulates one"
-KINDS = {
-    "IntegerParameter": Kind.INTEGER,
-    "FloatParameter": Kind.FLOAT,
-    "BooleanParameter": Kind.BOOLEAN,
-    "EnumParameter": Kind.CHOICE,
-    "StringParameter": Kind.TEXT,
-    "CommandParameter": Kind.COMMAND,
-}
-WRITE_ONLY, READ_WRITE = 2, 4
-
-
-class PylonNodes:
-    """Nodes of an opened camera."""
-
-    def __init__(self, nodes: Any) -> None:  # noqa: ANN401 - pypylon's node map
-        """Take over a node map."""
-        self._nodes = nodes
-
-    def names(self) -> list[str]:
-        """Return every feature's name."""
-        return [node.Node.GetName() for node in self._nodes.GetNodes() if node.Node.IsFeature()]
-
-    def offer(self, name: str) -> Offer | None:
-        """Return what a node takes."""
-        node = self._nodes.GetNode(name)
-        kind = KINDS.get(type(node).__name__)
-        if kind is None or not node.IsValid():
-            return None
-        writable = node.GetAccessMode() in (WRITE_ONLY, READ_WRITE)
-        if kind is Kind.CHOICE:
-            return Offer(kind, writable, tuple(node.Symbolics) if node.IsReadable() else ())
-        if kind not in (Kind.INTEGER, Kind.FLOAT) or not node.IsReadable():
-            return Offer(kind, writable)
-        step = int(node.Inc) if kind is Kind.INTEGER else 1
-        return Offer(kind, writable, (), node.Min, node.Max, step)
-
-    def write(self, name: str, value: Value) -> None:
-        """Set a node."""
-        node = self._nodes.GetNode(name)
-        if type(node).__name__ == "CommandParameter":
-            node.Execute()
-        else:
-            node.SetValue(int(value) if type(node).__name__ == "IntegerParameter" else value)
-
-    def read(self, name: str) -> str:
-        """Return a node's value."""
-        return str(self._nodes.GetNode(name).ToString())
 
 
 class PylonSource:
@@ -224,10 +178,7 @@ def probed() -> Probed:
 
 
 def _pylon() -> ModuleType:
-    try:
-        return importlib.import_module("pypylon.pylon")
-    except ImportError as error:
-        raise MissingExtra("pypylon", "basler") from error
+    return imported("pypylon.pylon", "pypylon", "basler")
 
 
 def _found(info: Any) -> Found:  # noqa: ANN401 - pypylon's

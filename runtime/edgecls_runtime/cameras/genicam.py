@@ -4,7 +4,6 @@ A frame's time is the producer's own, told in ours by the quickest frames; where
 time of its arrival.
 """
 
-import importlib
 import logging
 import os
 import signal
@@ -17,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from edgecls.errors import CameraError, EdgeclsError, Fault, MissingExtra
+from edgecls.errors import CameraError, EdgeclsError, Fault
 from edgecls_runtime import packages
 from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed, check_timeout
 from edgecls_runtime.genicam.choice import Found, chosen
 from edgecls_runtime.genicam.clock import DeviceClock
-from edgecls_runtime.genicam.nodes import Kind, Offer, Value, one_line
+from edgecls_runtime.genicam.genapi_nodes import GenApiNodes
+from edgecls_runtime.genicam.library import imported
+from edgecls_runtime.genicam.nodes import one_line
 from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
@@ -33,62 +34,9 @@ BUFFERS = 10
 # second.
 WAIT_MS = 50
 ADVICE = "is it on, plugged in, and the producer the right one for it?"
-KINDS = {
-    "IInteger": Kind.INTEGER,
-    "IFloat": Kind.FLOAT,
-    "IBoolean": Kind.BOOLEAN,
-    "IEnumeration": Kind.CHOICE,
-    "IString": Kind.TEXT,
-    "ICommand": Kind.COMMAND,
-}
-READABLE, WRITABLE = (3, 4), (2, 4)
 # Of GenTL: an image, and an image with further data behind it.
 IMAGES = (1, 4)
 IN_USE = ("ResourceInUseException", "AccessDeniedException", "BusyException")
-
-
-class GenApiNodes:
-    """Nodes of an opened camera."""
-
-    def __init__(self, nodes: Any) -> None:  # noqa: ANN401 - GenApi's node map
-        """Take over a node map."""
-        self._nodes = nodes
-
-    def names(self) -> list[str]:
-        """Return every feature's name."""
-        return [node.node.name for node in self._nodes.nodes if node.node.is_feature()]
-
-    def offer(self, name: str) -> Offer | None:
-        """Return what a node takes."""
-        node = self._node(name)
-        kind = KINDS.get(type(node).__name__)
-        access = node.get_access_mode() if kind else 0
-        if kind is None or access not in (*READABLE, *WRITABLE):
-            return None
-        if kind is Kind.CHOICE:
-            return Offer(kind, access in WRITABLE, tuple(node.symbolics))
-        if kind not in (Kind.INTEGER, Kind.FLOAT) or access not in READABLE:
-            return Offer(kind, access in WRITABLE)
-        step = int(node.inc) if kind is Kind.INTEGER else 1
-        return Offer(kind, access in WRITABLE, (), node.min, node.max, step)
-
-    def write(self, name: str, value: Value) -> None:
-        """Set a node."""
-        node = self._node(name)
-        kind = KINDS[type(node).__name__]
-        if kind is Kind.COMMAND:
-            node.execute()
-        else:
-            node.value = int(value) if kind is Kind.INTEGER else value
-
-    def read(self, name: str) -> str:
-        """Return a node's value."""
-        return str(self._node(name).to_string())
-
-    def _node(self, name: str) -> Any:  # noqa: ANN401 - of as many classes as there are kinds
-        with suppress(Exception):  # what it raises for an unknown name has changed over the years
-            return self._nodes.get_node(name)
-        return None
 
 
 class HarvesterSource:
@@ -100,7 +48,7 @@ class HarvesterSource:
         self._nodes, self._name = nodes, name
         self._clock = DeviceClock()
         self._damaged = 0
-        callback = importlib.import_module("harvesters.core").Callback
+        callback = imported("harvesters.core", "harvesters", "genicam").Callback
         counting = type("Damaged", (callback,), {"emit": self._note_damage})()
         acquirer.add_callback(acquirer.Events.INCOMPLETE_BUFFER, counting)
         acquirer.num_buffers = max(BUFFERS, acquirer.min_num_buffers)
@@ -262,10 +210,7 @@ def _producers(producer: Path | None, where: str) -> list[Path]:
 
 def _harvester(producers: Sequence[Path], where: str) -> Any:  # noqa: ANN401 - Harvester's
     """Return a Harvester that has looked for cameras."""
-    try:
-        core = importlib.import_module("harvesters.core")
-    except ImportError as error:
-        raise MissingExtra("harvesters", "genicam") from error
+    core = imported("harvesters.core", "harvesters", "genicam")
     # It writes tracebacks of what is raised, or counted, anyway.
     logging.getLogger("harvesters.core").setLevel(logging.CRITICAL)
     harvester = core.Harvester()
