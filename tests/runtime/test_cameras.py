@@ -14,10 +14,13 @@ import pytest
 
 from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
 from edgecls.frame import Frame
-from edgecls_runtime import cameras
+from edgecls_runtime import cameras, packages
 from edgecls_runtime.cameras import http, rtsp
 from edgecls_runtime.credentials import hidden, without_credentials
 from edgecls_runtime.protocols import Camera
+from gige import gige_camera
+from gige import missing as gige_missing
+from industrial import HARVESTERS_MISSING, PYLON_MISSING, viky
 from servers import (
     BLUE,
     RED,
@@ -31,8 +34,18 @@ from servers import (
 )
 
 GREY = card(128, 128, 128)
-SHOWN = {"fake": GREY, "folder": RED, "video": RED, "http": RED, "rtsp": RED}
-KNOWN = "fake, folder, http, rtsp, usb, video"
+# Aravis's fake camera shows a ramp of greys, Viky a white card with a red ball.
+SHOWN = {
+    "fake": GREY,
+    "folder": RED,
+    "video": RED,
+    "http": RED,
+    "rtsp": RED,
+    "aravis": card(124, 124, 124),
+    "basler": RED,
+    "genicam": card(255, 234, 234),
+}
+KNOWN = "aravis, basler, fake, folder, genicam, http, rtsp, usb, video"
 WAIT_S = 10.0
 
 
@@ -70,20 +83,51 @@ def rtsp_url() -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="module")
+def gige_address() -> Iterator[str]:
+    if reason := gige_missing():
+        pytest.skip(reason)
+    with gige_camera() as camera:
+        yield camera.address
+
+
+def basler_table(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Return Basler's emulation, which shows an image file in its true colours."""
+    if not packages.installed("pypylon"):
+        pytest.skip(PYLON_MISSING)
+    patch.setenv("PYLON_CAMEMU", "1")
+    write_image(folder / "red.png", RED)
+    shown = {"TestImageSelector": "Off", "ImageFileMode": "On", "ImageFilename": str(folder)}
+    return {"pixel_format": "BayerGB8", "rate_hz": 25.0, "nodes": shown}
+
+
+def viky_table() -> dict[str, object]:
+    producer = viky()
+    if producer is None:
+        pytest.skip(HARVESTERS_MISSING)
+    return {"producer": str(producer), "device": "0", "nodes": {"BouncingBallSize": 40}}
+
+
 @pytest.fixture(params=SHOWN)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def opened(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Camera]:
+def opened(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Camera]:
     """Open the kind as a station does, in front of what ``SHOWN`` says."""
+    size = {"height_px": 120, "width_px": 160}
     tables: dict[str, Callable[[], dict[str, object]]] = {
         "fake": lambda: {"frames": 3, "height_px": 120, "width_px": 160},
         "folder": lambda: {"path": str(folder_of(3, tmp_path / "parts"))},
         "video": lambda: {"path": str(write_video(tmp_path / "line.avi", 3))},
         "http": lambda: {"url": request.getfixturevalue("http_url")},
         "rtsp": lambda: {"url": request.getfixturevalue("rtsp_url")},
+        "aravis": lambda: {**size, "device": request.getfixturevalue("gige_address")},
+        "basler": lambda: {**size, **basler_table(tmp_path / "shown", monkeypatch)},
+        "genicam": lambda: {**size, **viky_table()},
     }
     with closing(cameras.open_table({"kind": kind, **tables[kind]()})) as camera:
         yield camera
