@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def gige_camera(serial: str = "TEST01", lost_of_1000: int = 0) -> Iterator[GigeC
     """
     address = "127.0.0.1"
     if can_make_networks():
-        address = f"127.{64 + os.getpid() // 250 % 128}.{os.getpid() % 250}.1"
+        last = 1 + zlib.crc32(serial.encode()) % 250
+        address = f"127.{64 + os.getpid() // 250 % 128}.{os.getpid() % 250}.{last}"
         ip(f"address replace {address}/32 dev lo")
     lossy = ["-r", str(lost_of_1000)] if lost_of_1000 else []
     camera = GigeCamera(address, [SERVER, "-i", address, "-s", serial, *lossy])

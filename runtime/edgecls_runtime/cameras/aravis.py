@@ -5,6 +5,8 @@ A frame's time is that of its first packet.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
@@ -103,7 +105,8 @@ class AravisSource:
             data=data,
             pixel_format=int(buffer.get_image_pixel_format()) if whole else 0,
             size=size,
-            number=int(buffer.get_frame_id()),
+            # It is in the first packet: one that lost that has the number of an earlier frame.
+            number=int(buffer.get_frame_id()) if whole else None,
             captured_at=arrived - age if 0 <= age <= OLDEST_S else arrived,
             row_padding=int(buffer.get_image_padding().x_padding) if whole else 0,
             fault="" if whole else status.value_nick.replace("-", " "),
@@ -172,8 +175,9 @@ def open(  # noqa: PLR0913 - the keys of a table
     try:
         camera = _connected(modules, device, where)
         name = f"aravis camera {device or camera.get_device_serial_number()}"
-        _set_up(modules, camera, wanted, packet_size, name)
-        return GenicamCamera(AravisSource(modules, camera, name), name, wanted, timeout_ms)
+        with _letting_go(camera):
+            _set_up(modules, camera, wanted, packet_size, name)
+            return GenicamCamera(AravisSource(modules, camera, name), name, wanted, timeout_ms)
     except modules.error as error:
         raise CameraError(f"{where}: {_said(error)}", _fault(error)) from error
 
@@ -229,6 +233,18 @@ def _connected(modules: Modules, device: str, where: str) -> Any:  # noqa: ANN40
     if camera.is_gv_device() and not camera.get_device().is_controller():
         raise CameraError(f"{where}: in use by another program; close that", Fault.BUSY)
     return camera
+
+
+@contextmanager
+def _letting_go(camera: Any) -> Iterator[None]:  # noqa: ANN401 - Aravis's
+    """Let a camera go when what follows fails: an error that is kept keeps the camera, too."""
+    try:
+        yield
+    except BaseException:
+        if camera.is_gv_device():
+            with suppress(Exception):
+                camera.get_device().leave_control()
+        raise
 
 
 def _by_user_name(modules: Modules, device: str) -> Any:  # noqa: ANN401 - Aravis's

@@ -12,6 +12,9 @@ from edgecls_runtime.genicam.clock import FrameCount
 from edgecls_runtime.genicam.formats import coded
 from edgecls_runtime.genicam.settings import LARGEST, OFF, Wanted
 
+# A wait may end so much before its time.
+EARLY_S = 0.002
+
 
 @dataclass(frozen=True, slots=True)
 class Grabbed:
@@ -21,7 +24,7 @@ class Grabbed:
         data: uint8, shape (bytes,); a copy of its own.
         pixel_format: By PFNC.
         size: (height, width) in pixels.
-        number: The camera's own; None where it does not count.
+        number: The camera's own; None where it does not count, or the number was lost.
         captured_at: Monotonic seconds.
         row_padding: Bytes behind each row.
         fault: Why the frame is not whole; empty for one that is.
@@ -106,7 +109,8 @@ class GenicamCamera:
         """
         if self._source is None:
             raise CameraError(f"{self._name}: closed", Fault.GONE)
-        found = self._source.next(timeout)
+        patience = timeout if self._due is None else self._due + self._patience - time.monotonic()
+        found = self._source.next(max(min(timeout, patience), 0.0))
         if found is None:
             raise self._silence(timeout)
         self._due = None if self.fires or self._line else time.monotonic()
@@ -143,7 +147,7 @@ class GenicamCamera:
             waiting = f"; it waits for {self._line}" if self._line else ""
             return CameraTimeout(f"{self._name}: no frame within {timeout:g} s{waiting}")
         silent = time.monotonic() - due
-        if silent < self._patience:
+        if silent < self._patience - EARLY_S:
             return CameraTimeout(f"{self._name}: no frame within {timeout:g} s; {delivered}")
         return CameraError(
             f"{self._name}: lost after {silent:.1f} s of silence; {delivered}; "

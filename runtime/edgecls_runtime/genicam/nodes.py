@@ -104,8 +104,10 @@ def put(nodes: Nodes, name: str, value: object, where: str) -> None:
     where = f"{where}: node {name}"
     offer = nodes.offer(name)
     if offer is None:
-        near = difflib.get_close_matches(name, nodes.names(), 5, 0.5)
-        instead = f"; it has {listed(near)}" if near else ""
+        # Cameras before SFNC 2 have these instead, in steps of their own; not all list them.
+        older = [one for one in (f"{name}Raw", f"{name}Abs") if nodes.offer(one) is not None]
+        near = dict.fromkeys(older + difflib.get_close_matches(name, nodes.names(), 5, 0.5))
+        instead = f"; it has {listed([*near])}" if near else ""
         raise CameraError(f"{where}: {shown(value)} wanted; no such node{instead}", Fault.FORMAT)
     if not offer.takes(value):
         raise CameraError(f"{where}: {shown(value)} wanted; it offers {offer}", Fault.FORMAT)
