@@ -206,7 +206,7 @@ def force_failures(camera: Camera) -> None:
 
 
 def test_a_buffer_that_is_not_whole_is_no_frame() -> None:
-    told, numbers = [], []
+    told, numbers = list[str](), list[int]()
     with opened(rate_hz=50.0) as camera:
         numbers.append(camera.read(WAIT_S).number)
         force_failures(camera)
@@ -231,7 +231,7 @@ def test_each_buffer_that_is_not_whole_is_one_missed_part() -> None:
 
         with closing(LiveCamera(camera, never, Keep.EVERY, queue=64)) as live:
             force_failures(camera)
-            seen, missed = 0, []
+            seen, missed = 0, list[str]()
             while len(missed) < 2 or seen < 5:
                 try:
                     live.read(WAIT_S)

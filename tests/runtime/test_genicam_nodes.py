@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from edgecls.errors import CameraError, ConfigError, Fault
+from edgecls.errors import CameraError, ConfigError, Fault, MissingExtra
 from edgecls_runtime.genicam import formats
 from edgecls_runtime.genicam.choice import Found, chosen
+from edgecls_runtime.genicam.library import imported
 from edgecls_runtime.genicam.nodes import Kind, Offer, Value, put
 from edgecls_runtime.genicam.settings import Edge, Wanted, apply
 
@@ -273,3 +274,11 @@ def test_a_camera_that_is_not_clear_is_answered_with_those_that_are_there(
 def test_no_two_pixel_formats_share_a_number_or_a_name() -> None:
     assert len(formats.BY_NUMBER) == len(formats.FORMATS)
     assert len(set(formats.NAMES)) == len(formats.NAMES)
+
+
+def test_a_library_that_is_not_installed_is_answered_with_the_pip_command() -> None:
+    with pytest.raises(MissingExtra) as raised:
+        imported("pypylon_of_nobody", "pypylon", "basler")
+
+    assert str(raised.value) == "pypylon: not installed; run: pip install 'edgecls[basler]'"
+    assert raised.value.exit_code == 6

@@ -257,6 +257,8 @@ def _by_user_name(modules: Modules, device: str) -> Any:  # noqa: ANN401 - Aravi
 
 def _set_up(modules: Modules, camera: Any, wanted: Wanted, packet_size: int, name: str) -> None:  # noqa: ANN401 - Aravis's
     device = camera.get_device()
+    with suppress(modules.error):  # a program that died, or a cable that was out, left it running
+        camera.stop_acquisition()
     # Without it Aravis writes what the camera does not take, and says nothing.
     device.set_range_check_policy(modules.aravis.RangeCheckPolicy.ENABLE)
     apply(wanted, AravisNodes(modules, device), name)
