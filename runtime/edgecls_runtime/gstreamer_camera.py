@@ -1,4 +1,4 @@
-"""A camera at the end of a GStreamer pipeline: an appsink whose frames are pulled, with a deadline."""
+"""A camera at the end of a GStreamer pipeline: frames are pulled from an appsink, in time."""
 
 import time
 from collections import deque
@@ -87,9 +87,9 @@ def opened(description: str, name: str, key: str, timeout: float) -> "GStreamerC
     """
     modules = loaded(name)
     last = description.rpartition("!")[2].strip()
-    tail = JPEG if last.startswith(JPEG) else RAW
+    end = SINK if last.startswith(JPEG) else f"{RAW} ! {SINK}"
     with gstreamer_faults.of_parsing(name, key):
-        pipeline = modules.gst.parse_launch(f"{description} ! {tail} ! {SINK}")
+        pipeline = modules.gst.parse_launch(f"{description} ! {end}")
     camera = GStreamerCamera(modules, pipeline, name, timeout)
     try:
         camera.start()
@@ -265,9 +265,10 @@ class _Numbers:
                 break
         number = self._here
         # Bytes are counted in the same place; frames go up by one.
-        if buffer.offset not in (none, buffer.offset_end) and buffer.offset_end - buffer.offset == 1:
+        counted = buffer.offset
+        if counted != none and buffer.offset_end == counted + 1:
             if self._apart is None:
-                self._apart = buffer.offset - number
-            number = buffer.offset - self._apart
+                self._apart = counted - number
+            number = counted - self._apart
         self._last = max(number, self._last + 1)
         return self._last

@@ -16,12 +16,8 @@ PACKAGES = {
     "gstreamer1.0-plugins-bad": "bayer2rgb srtsrc h264parse h265parse jpegparse",
     "gstreamer1.0-libav": "avdec_h264 avdec_h265 avdec_mjpeg",
     "gstreamer1.0-libcamera": "libcamerasrc",
+    "libaravis-0.8-0": "aravissrc",
     "nvidia-l4t-gstreamer": "nvarguscamerasrc nvvidconv nvv4l2decoder nvv4l2camerasrc nvjpegdec",
-}
-# Elements that no package of Debian's brings.
-ELSEWHERE = {
-    "aravissrc": "build Aravis with its GStreamer plug-in, or take the camera kind aravis",
-    "pylonsrc": "build gst-plugin-pylon, or take the camera kind basler",
 }
 # By domain and code; the numbers are those of GstResourceError, GstStreamError and GstCoreError.
 FAULTS = {
@@ -95,16 +91,15 @@ def of_parsing(name: str, key: str) -> Iterator[None]:
         text = str(getattr(error, "message", error))
         if getattr(error, "code", 0) == NO_SUCH_ELEMENT:
             raise CameraError(f"{name}: {_missing(text)}", Fault.MISSING) from error
+        said = without_credentials(text)
         raise ConfigError(
-            f"{key}: {without_credentials(text)}; expected what gst-launch-1.0 takes, without a sink"
+            f"{key}: {said}; expected what gst-launch-1.0 takes, without a sink"
         ) from error
 
 
 def _missing(text: str) -> str:
     """Return what to do about an element that is not installed."""
     element = (re.findall(r'"([^"]*)"', text) or [text])[0]
-    if element in ELSEWHERE:
-        return f"GStreamer has no element {element}; {ELSEWHERE[element]}"
     for package, brought in PACKAGES.items():
         if element in brought.split():
             return f"GStreamer has no element {element}; run: sudo apt install {package}"

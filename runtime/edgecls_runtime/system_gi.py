@@ -1,6 +1,6 @@
 """PyGObject (``gi``), which Linux systems bring for their own Python, also inside a venv.
 
-``gi`` is installed by apt and reads the libraries that apt installs; a wheel of it does not exist. A
+``gi`` is installed by apt and reads the libraries that apt installs; there is no wheel of it, and a
 venv does not see it. Where the system's is built for this very version of Python, that one package
 is loaded from where it lies, and nothing else of the system's Python comes along.
 """

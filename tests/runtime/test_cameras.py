@@ -20,10 +20,12 @@ from edgecls_runtime.credentials import hidden, without_credentials
 from edgecls_runtime.protocols import Camera
 from servers import (
     BLUE,
+    GSTREAMER_MISSING,
     RED,
     RTSP_MISSING,
     Image,
     MjpegServer,
+    can_gstreamer,
     can_serve_rtsp,
     card,
     free_port,
@@ -31,8 +33,8 @@ from servers import (
 )
 
 GREY = card(128, 128, 128)
-SHOWN = {"fake": GREY, "folder": RED, "video": RED, "http": RED, "rtsp": RED}
-KNOWN = "fake, folder, http, rtsp, usb, video"
+SHOWN = {"fake": GREY, "folder": RED, "video": RED, "http": RED, "rtsp": RED, "gstreamer": RED}
+KNOWN = "fake, folder, gstreamer, http, rtsp, usb, video"
 WAIT_S = 10.0
 
 
@@ -84,7 +86,10 @@ def opened(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterato
         "video": lambda: {"path": str(write_video(tmp_path / "line.avi", 3))},
         "http": lambda: {"url": request.getfixturevalue("http_url")},
         "rtsp": lambda: {"url": request.getfixturevalue("rtsp_url")},
+        "gstreamer": lambda: {"source": "test", "device": "red", "width_px": 160, "height_px": 120},
     }
+    if kind == "gstreamer" and not can_gstreamer():
+        pytest.skip(GSTREAMER_MISSING)
     with closing(cameras.open_table({"kind": kind, **tables[kind]()})) as camera:
         yield camera
 

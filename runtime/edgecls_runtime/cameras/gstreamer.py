@@ -8,15 +8,15 @@ Source:
 """
 
 from enum import StrEnum
+from fractions import Fraction
 
 from edgecls.errors import ConfigError
-from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.gstreamer_camera import GStreamerCamera, elements, opened
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
 LONGEST_MS = 600_000
-# By a driver's clock the usual rates of television are not whole numbers.
+# What television calls 29.97 is this; a source takes no other fraction for it.
 NTSC = {23.976: "24000/1001", 29.97: "30000/1001", 59.94: "60000/1001"}
 
 
@@ -40,7 +40,7 @@ ELEMENTS = {
 }
 
 
-def open(
+def open(  # noqa: PLR0913 - the keys of a table
     *,
     pipeline: str = "",
     source: Source | None = None,
@@ -79,8 +79,8 @@ def open(
     if pipeline and (device or width_px or height_px or rate_hz):
         raise ConfigError("camera: device, size and rate are of a source; write them in pipeline")
     if source is None:
-        text, name = pipeline, without_credentials(pipeline.split("!")[0].split()[0:1][0])
-        return opened(text, f"gstreamer camera {name}", "camera.pipeline", timeout_ms / 1000)
+        name = " ".join(("gstreamer camera", *pipeline.split()[:1]))
+        return opened(pipeline, name, "camera.pipeline", timeout_ms / 1000)
     text = ready(source, device, width_px, height_px, rate_hz)
     name = f"gstreamer camera {source} {device}".rstrip()
     return opened(text, name, f"camera.source = '{source}'", timeout_ms / 1000)
@@ -108,10 +108,10 @@ def ready(
 
 def probed() -> Probed:
     """Return which of the ready pipelines have their element here."""
-    version, found = elements(
-        "gstreamer camera", {source: ELEMENTS[source][0].split()[0] for source in Source}
-    )
-    return Probed("gstreamer", ready=True, what="pipelines", package=version, devices=found)
+    wanted = {source.value: ELEMENTS[source][0].split()[0] for source in Source}
+    version, found = elements("gstreamer camera", wanted)
+    what = "takes any pipeline; ready ones here"
+    return Probed("gstreamer", ready=True, what=what, package=version, devices=found)
 
 
 def _fraction(rate_hz: float) -> str:
@@ -121,5 +121,5 @@ def _fraction(rate_hz: float) -> str:
     near = [text for rate, text in NTSC.items() if abs(rate_hz - rate) < 0.005]
     if near:
         return near[0]
-    top, bottom = round(rate_hz * 1000), 1000
-    return f"{rate_hz:.0f}/1" if top % 1000 == 0 else f"{top}/{bottom}"
+    rate = Fraction(rate_hz).limit_denominator(1000)
+    return f"{rate.numerator}/{rate.denominator}"
