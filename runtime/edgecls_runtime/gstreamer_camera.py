@@ -26,13 +26,13 @@ NEEDED = (
 CODINGS = {
     "RGB": Coding.RGB,
     "BGR": Coding.BGR,
-    "RGBx": Coding.RGBX,
-    "RGBA": Coding.RGBX,
-    "BGRx": Coding.BGRX,
-    "BGRA": Coding.BGRX,
+    "RGBx": Coding.RGBA,
+    "RGBA": Coding.RGBA,
+    "BGRx": Coding.BGRA,
+    "BGRA": Coding.BGRA,
     "GRAY8": Coding.GREY,
 }
-CHANNELS = {Coding.RGB: 3, Coding.BGR: 3, Coding.RGBX: 4, Coding.BGRX: 4, Coding.GREY: 1}
+CHANNELS = {Coding.RGB: 3, Coding.BGR: 3, Coding.RGBA: 4, Coding.BGRA: 4, Coding.GREY: 1}
 RAW = f"videoconvert ! video/x-raw,format=(string){{{','.join(CODINGS)}}}"
 JPEG = "image/jpeg"
 # Few: a frame that waits there is one buffer less for a camera that has four.

@@ -17,8 +17,8 @@ class Coding(StrEnum):
 
     RGB = "rgb"  # (height, width, 3)
     BGR = "bgr"  # (height, width, 3)
-    RGBX = "rgbx"  # (height, width, 4); what the fourth says is dropped
-    BGRX = "bgrx"
+    RGBA = "rgba"  # (height, width, 4)
+    BGRA = "bgra"  # (height, width, 4)
     GREY = "grey"  # (height, width)
     BAYER_RG = "bayer_rg"  # (height, width), by GenICam's names: the first row begins red, green
     BAYER_GR = "bayer_gr"
@@ -31,8 +31,8 @@ class Coding(StrEnum):
 # OpenCV names a Bayer pattern by the second row's second and third pixel.
 TO_RGB = {
     Coding.BGR: cv2.COLOR_BGR2RGB,
-    Coding.RGBX: cv2.COLOR_RGBA2RGB,
-    Coding.BGRX: cv2.COLOR_BGRA2RGB,
+    Coding.RGBA: cv2.COLOR_RGBA2RGB,
+    Coding.BGRA: cv2.COLOR_BGRA2RGB,
     Coding.GREY: cv2.COLOR_GRAY2RGB,
     Coding.BAYER_RG: cv2.COLOR_BayerBG2RGB,
     Coding.BAYER_GR: cv2.COLOR_BayerGB2RGB,
