@@ -84,8 +84,12 @@ def here(kind: str, room: str) -> Probed:
     except (EdgeclsError, OSError) as error:
         return Probed(kind, ready=False, what=str(error), package=carrier(kind, room))
     except ImportError as error:
-        what = f"{error.name}: not installed; run: pip install 'edgecls[cpu]'"
-        return Probed(kind, ready=False, what=what, package=carrier(kind, room))
+        package = carrier(kind, room)
+        # Of somebody else's nobody here knows the command.
+        command = "" if package else "; run: pip install 'edgecls[cpu]'"
+        return Probed(
+            kind, ready=False, what=f"{error.name}: not installed{command}", package=package
+        )
     first = (module.__doc__ or "").strip().partition("\n")[0].rstrip(".:")
     return Probed(kind, ready=True, what=first, package=carrier(kind, room))
 
