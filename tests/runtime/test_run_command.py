@@ -281,9 +281,10 @@ def test_a_watched_folder_is_judged_as_files_arrive_and_silence_is_no_part(
 ) -> None:
     """Three timeouts of silence between two files: nothing is told in them."""
     found = []
-    with started(*flags(made, f"folder:path={tmp_path},watch=true")) as run:
+    (line_folder := tmp_path / "line").mkdir()
+    with started(*flags(made, f"folder:path={line_folder},watch=true")) as run:
         for name, image in (("good.png", GOOD), ("scratched.png", SCRATCHED)):
-            cv2.imwrite(str(tmp_path / name), image[..., ::-1])
+            cv2.imwrite(str(line_folder / name), image[..., ::-1])
             found.append(run.next())
             time.sleep(1.0)
 
