@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh dev
 # What tests of network cameras and of other processors need; without it they are skipped by name.
 packages=(
-    gir1.2-gst-rtsp-server-1.0 python3-gi qemu-user-static mmdebstrap
+    gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 python3-gi qemu-user-static mmdebstrap
     aravis-tools gir1.2-aravis-0.8 iproute2
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -273,6 +274,28 @@ def test_a_stream_frozen_for_longer_than_the_camera_waits_is_opened_again(
 
     assert (lost["outcome"], refused["outcome"]) == ("review", "review")
     assert after["outcome"] == "fail"
+
+
+def test_a_watched_folder_is_judged_as_files_arrive_and_silence_is_no_part(
+    made: Made, tmp_path: Path
+) -> None:
+    """Three timeouts of silence between two files: nothing is told in them."""
+    found = []
+    (line_folder := tmp_path / "line").mkdir()
+    with started(*flags(made, f"folder:path={line_folder},watch=true")) as run:
+        for name, image in (("good.png", GOOD), ("scratched.png", SCRATCHED)):
+            cv2.imwrite(str(line_folder / name), image[..., ::-1])
+            found.append(run.next())
+            time.sleep(1.0)
+
+        code, last, stderr = run.end(signal.SIGTERM)
+
+    assert [(line["part"], line["outcome"]) for line in found] == [
+        ("good.png", "pass"),
+        ("scratched.png", "fail"),
+    ]
+    assert (code, stderr) == (0, "")
+    assert last["summary"]["parts"] == 2  # type: ignore[index]
 
 
 def test_a_camera_that_is_switched_off_and_on_again_is_judged_again(made: Made) -> None:

@@ -17,6 +17,8 @@ class Coding(StrEnum):
 
     RGB = "rgb"  # (height, width, 3)
     BGR = "bgr"  # (height, width, 3)
+    RGBA = "rgba"  # (height, width, 4)
+    BGRA = "bgra"  # (height, width, 4)
     GREY = "grey"  # (height, width)
     BAYER_RG = "bayer_rg"  # (height, width), by GenICam's names: the first row begins red, green
     BAYER_GR = "bayer_gr"

@@ -14,14 +14,12 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import cameras, config, lines
+from edgecls_runtime import cameras, config, lines, signals
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.decision import Rule
@@ -30,7 +28,8 @@ from edgecls_runtime.wiring import open_stations
 
 FLAGS = {
     "bundle": "the bundle",
-    "camera": "folder, video file, V4L2 index or device, rtsp:// or http:// address",
+    "camera": "folder, video file, V4L2 index or device, rtsp:// or http:// address, or "
+    "KIND:key=value,key=value of any kind that edgecls devices lists",
     "variant": "name of a variant (default: auto)",
     "journal": "SQLite file that keeps every verdict",
 }
@@ -56,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until it is stopped or its stream ends; print the summary."""
     files, statistics = _settings(arguments), Statistics()
-    with _signals() as received, open_stations(files) as opened:
+    with signals.collected() as received, open_stations(files) as opened:
         try:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
@@ -115,24 +114,6 @@ def _with_json(settings: Settings, wanted: bool) -> Settings:
         for table in settings.outputs
     )
     return replace(settings, outputs=outputs)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying by them; a second SIGINT interrupts at once."""
-    received: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        if signal.SIGINT in received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _line(summary: dict[str, float | int | None]) -> str:
