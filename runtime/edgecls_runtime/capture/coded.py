@@ -24,8 +24,6 @@ class Coding(StrEnum):
     BAYER_GR = "bayer_gr"
     BAYER_GB = "bayer_gb"
     BAYER_BG = "bayer_bg"
-    RGBA = "rgba"  # (height, width, 4)
-    BGRA = "bgra"  # (height, width, 4)
     YUYV = "yuyv"  # (height, width, 2)
     YUV_YUYV = "yuv_yuyv"  # the same with brightness from 0 to 255, as GenICam's cameras send it
     YUV_UYVY = "yuv_uyvy"  # likewise, colour first
