@@ -23,6 +23,14 @@ WAIT_S = 15.0
 USER, PASSWORD = "line1", "s3cret word"
 COIL, ACKNOWLEDGE, REGISTER = 3, 4, 10
 PIN = 17
+COMMANDS = {
+    "mosquitto": "apt-get install mosquitto",
+    "openssl": "apt-get install openssl",
+    "paho": "pip install 'edgecls[mqtt]'",
+    "pymodbus": "pip install 'edgecls[modbus]'",
+    "gpiod": "pip install 'edgecls[gpio]'",
+    "gpiozero": "pip install 'edgecls[gpio]'",
+}
 # A pulse that each poll sees; the pause is longer than what counts as a bounce.
 PULSE_S = 0.03
 
@@ -41,8 +49,7 @@ def missing(*needed: str) -> str:
     absent = [name for name in needed if not found.get(name, lambda n=name: find_spec(n))()]
     if not absent:
         return ""
-    how = {"mosquitto": "apt-get install mosquitto", "openssl": "apt-get install openssl"}
-    return "; ".join(f"{name}: not here; run: {how.get(name, 'pip install')}" for name in absent)
+    return "; ".join(f"{name}: not here; run: {COMMANDS[name]}" for name in absent)
 
 
 def until(condition: Callable[[], object], wait: float = WAIT_S) -> None:
@@ -185,12 +192,12 @@ class Plc:
         assert not self._client.write_registers(REGISTER, words, device_id=1).isError()
 
     def pulse(self, number: int = 0) -> None:
-        """Announce a part."""
+        """Announce a part to who acknowledges it: a machine that is busy may see no short pulse."""
         self.number(number)
         self.set(COIL, True)
-        time.sleep(PULSE_S)
+        until(lambda: self.is_on(ACKNOWLEDGE))
         self.set(COIL, False)
-        time.sleep(PULSE_S)
+        until(lambda: not self.is_on(ACKNOWLEDGE))
 
 
 def post(port: int, body: bytes | None, **headers: str) -> tuple[int, str]:

@@ -58,7 +58,7 @@ def until_back(trigger: ModbusTrigger) -> None:
 
 def test_a_discrete_input_announces_parts_as_a_coil_does(plc: Plc) -> None:
     with asked(plc, read="input") as trigger:
-        plc.pulse()
+        plc.set(COIL, True)
 
         assert part(trigger) is None
 

@@ -18,6 +18,7 @@ from edgecls_runtime.announcements import Signal
 from edgecls_runtime.protocols import Counting, Trigger
 from edgecls_runtime.triggers.software import LinesTrigger, SoftwareTrigger
 from trigger_sources import (
+    ACKNOWLEDGE,
     PIN,
     PULSE_S,
     REGISTER,
@@ -57,13 +58,13 @@ class Source:
 
 @pytest.fixture(params=["software", "lines", "http", "mqtt", "modbus", "gpio"])
 def kind(request: pytest.FixtureRequest) -> str:
-    if why := missing(*NEEDED.get(str(request.param), ())):
-        pytest.skip(why)
     return str(request.param)
 
 
 @pytest.fixture
 def source(kind: str, request: pytest.FixtureRequest) -> Iterator[Source]:
+    if why := missing(*NEEDED.get(kind, ())):
+        pytest.skip(why)
     yield from OPENED[kind](request)
 
 
@@ -99,7 +100,8 @@ def mqtt(request: pytest.FixtureRequest) -> Iterator[Source]:
 
 def modbus(_: pytest.FixtureRequest) -> Iterator[Source]:
     plc = Plc()
-    table = {"kind": "modbus", "part_register": REGISTER, "part_registers": 2, **plc.table}
+    keys = {"part_register": REGISTER, "part_registers": 2, "acknowledge": ACKNOWLEDGE}
+    table = {"kind": "modbus", **keys, **plc.table}
     try:
         with closing(triggers.open_table(table)) as trigger:
             yield Source(trigger, plc.pulse, plc.kill, plc.start)
