@@ -13,16 +13,18 @@ from edgecls.frame import Frame
 from edgecls.progress import tell
 from edgecls.verdict import Verdict
 from edgecls_runtime import cameras, triggers
+from edgecls_runtime.announcements import Counts
 from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
-from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
+from edgecls_runtime.forked import Fork
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.protocols import Camera, Output
+from edgecls_runtime.protocols import Camera, Output, Trigger
 from edgecls_runtime.station import Station
 from edgecls_runtime.turns import Turns
 from edgecls_runtime.views.looking import Looking
@@ -59,11 +61,16 @@ class Opened:
         return sum(camera.reopened for camera in self.cameras)
 
     @property
+    def counts(self) -> Counts | None:
+        """What became of the parts that were announced; None where nothing announces any."""
+        lines = [one.counts for one in self.cameras if one.keep is Keep.TRIGGERED]
+        found = [*lines, *(one.counts for one in self.triggered)]
+        return sum(found, Counts()) if found else None
+
+    @property
     def missed(self) -> int:
-        """Parts that came by and have no frame."""
-        return sum(one.missed for one in self.cameras) + sum(
-            one.counts.missed for one in self.triggered
-        )
+        """Frames of cameras that nothing triggers, which were to be judged and are lost."""
+        return sum(one.missed for one in self.cameras if one.keep is not Keep.TRIGGERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +125,13 @@ def _open(
     classifier = shared[key]
     # Whether views fit is known before any camera is opened.
     seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
-    sources = {
-        name: _ahead(
-            _camera(table, base, settings, opened, stack),
-            seeing[name].prepare,
-            settings,
-            opened,
-            stack,
-        )
+    found = {
+        name: _camera(table, base, settings, opened, stack)
         for name, table in settings.all_cameras.items()
+    }
+    sources = {
+        name: _ahead(camera, seeing[name].prepare, settings, opened, stack)
+        for name, camera in _listening(found, settings, base, opened, stack).items()
     }
     outputs: list[Output] = [
         stack.enter_context(
@@ -172,17 +177,30 @@ def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
 def _camera(
     table: dict[str, object], base: Path, settings: Settings, opened: Opened, stack: ExitStack
 ) -> Camera:
-    """Open one camera, and what announces its parts."""
+    """Open one camera."""
     camera = stack.enter_context(closing(cameras.open_table(table, base, settings.capture)))
     if isinstance(camera, LiveCamera):
         opened.cameras.append(camera)
+    return camera
+
+
+def _listening(
+    found: dict[str, Camera], settings: Settings, base: Path, opened: Opened, stack: ExitStack
+) -> dict[str, Camera]:
+    """Return the cameras with their parts announced by the trigger of the file, if it has one."""
     if settings.trigger is None:
-        return camera
-    trigger = triggers.open_table(settings.trigger, base)
+        return found
+    trigger = stack.enter_context(closing(triggers.open_table(settings.trigger, base)))
+    ways: list[Trigger] = [trigger]
+    if len(found) > 1:
+        ways = [*stack.enter_context(closing(Fork(trigger, len(found)))).ways]
     timeout = settings.timeout_ms / 1000
-    triggered = TriggeredCamera(camera, trigger, settings.capture, timeout, tell)
-    opened.triggered.append(triggered)
-    return stack.enter_context(closing(triggered))
+    listening: dict[str, Camera] = {}
+    for (name, camera), way in zip(found.items(), ways, strict=True):
+        triggered = TriggeredCamera(camera, way, settings.capture, timeout, tell)
+        opened.triggered.append(triggered)
+        listening[name] = stack.enter_context(closing(triggered))
+    return listening
 
 
 def _ahead(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, CameraTimeout, Fault, FrameMissed, ImageError, NoPart
 from edgecls.frame import Frame
+from edgecls_runtime.announcements import Counts
 from edgecls_runtime.capture.undecoded import Undecoded, take
 from edgecls_runtime.protocols import Camera, Firing
 
@@ -51,6 +52,7 @@ class LiveCamera:
         delivered: Frames that came from the camera.
         reopened: How often the camera was lost and opened again.
         fires: As of ``Firing``.
+        keep: Which frames are judged.
 
     """
 
@@ -70,19 +72,31 @@ class LiveCamera:
             queue: Frames at most that wait to be read, where every one is kept.
 
         """
-        self.live = keep is Keep.NEWEST
+        self.keep, self.live = keep, keep is Keep.NEWEST
         self.fires = isinstance(camera, Firing) and camera.fires
-        self.dropped = self.delivered = self.reopened = self.missed = 0
+        self.dropped = self.delivered = self.reopened = self.missed = self._overrun = 0
         self._camera, self._open = camera, reopen
-        self._keep, self._most = keep, queue
+        self._most = queue
         self._slot = threading.Condition()
         self._frames: deque[Undecoded | FrameMissed] = deque()
         self._expected: int | None = None
+        self._damaged = 0
         self._where = self._fault = ""
         self._lost = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="capture", daemon=True)
         self._thread.start()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames, where each is a part."""
+        with self._slot:
+            return Counts(
+                announced=self.delivered + self.missed - self._overrun,
+                taken=self.delivered - self._overrun,
+                missed=self.missed,
+                overrun=self._overrun,
+            )
 
     def read(self, timeout: float) -> Frame:
         """Return the next frame that was kept; of the newest, damaged ones are passed over.
@@ -143,7 +157,7 @@ class LiveCamera:
         message = (
             f"{self._where}no frame within {timeout:g} s; {self.delivered} delivered before{fault}"
         )
-        quiet = self._keep is Keep.TRIGGERED and not self._lost
+        quiet = self.keep is Keep.TRIGGERED and not self._lost
         return NoPart(message) if quiet else CameraTimeout(message)
 
     def _decode(self, frame: Undecoded) -> NDArray[np.uint8]:
@@ -162,6 +176,7 @@ class LiveCamera:
             except ImageError as error:
                 self._fault = str(error)
                 if not self.live:
+                    self._damaged += 1
                     self._miss(str(error))
                     if self._expected is not None:
                         self._expected += 1  # it was one of those that the camera counts
@@ -179,6 +194,7 @@ class LiveCamera:
             else:
                 self._count_gap(frame.number)
             if not self.live and self._is_full():
+                self._overrun += 1
                 self._miss(f"{self._where}frame came while {self._most} others were waiting")
             else:
                 self._frames.append(replace(frame, number=self.delivered))
@@ -188,8 +204,9 @@ class LiveCamera:
     def _count_gap(self, number: int) -> None:
         """Notice frames that a driver or a network lost: the camera counted them."""
         expected, self._expected = self._expected, number + 1
+        damaged, self._damaged = self._damaged, 0  # counted when they came
         if expected is not None and 0 < number - expected < LARGEST_GAP:
-            for lost in range(expected, number):
+            for lost in range(expected + damaged, number):
                 self._miss(f"{self._where}frame {lost} was lost on its way")
 
     def _is_full(self) -> bool:
@@ -206,7 +223,7 @@ class LiveCamera:
     def _lose(self, error: Exception) -> None:
         with self._slot:
             self._fault = str(error) or type(error).__name__
-            self._lost, self._expected = True, None
+            self._lost, self._expected, self._damaged = True, None, 0
         _close(self._camera)
 
     def _reopen(self) -> None:

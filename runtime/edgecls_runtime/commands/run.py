@@ -60,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
         finally:  # a full disk ends the run; what was judged before is still worth knowing
-            summary = statistics.summary(opened.dropped, opened.reopened, opened.missed)
+            summary = statistics.summary(
+                opened.dropped, opened.reopened, opened.missed, opened.counts
+            )
             line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
             with suppress(OSError):  # stdout may be what failed
                 sys.stdout.write(line + "\n")
@@ -123,6 +125,9 @@ def _line(summary: dict[str, float | int | None]) -> str:
             *(summary[f"latency_ms_p{percent}"] for percent in (50, 95, 99))
         )
     missed = f"{summary['missed']} parts missed; " if summary["missed"] else ""
+    if summary["triggers"] is not None:
+        ignored = f", {summary['ignored']} signals ignored" if summary["ignored"] else ""
+        missed = f"{summary['triggers']} announced, {summary['missed']} missed{ignored}; "
     reopened = ""
     if summary["camera_reopened"]:
         reopened = f"camera reopened {summary['camera_reopened']} times; "
