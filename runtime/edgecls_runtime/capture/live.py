@@ -178,8 +178,6 @@ class LiveCamera:
                 if not self.live:
                     self._damaged += 1
                     self._miss(str(error))
-                    if self._expected is not None:
-                        self._expected += 1  # it was one of those that the camera counts
             except Exception as error:  # noqa: BLE001 - a reader that dies is a silent camera
                 self._lose(error)
                 self._reopen()
