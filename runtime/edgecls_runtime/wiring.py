@@ -22,6 +22,7 @@ from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.forked import Fork
+from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier
 from edgecls_runtime.protocols import Camera, Output, Trigger
@@ -125,13 +126,14 @@ def _open(
     classifier = shared[key]
     # Whether views fit is known before any camera is opened.
     seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
-    found = {
-        name: _camera(table, base, settings, opened, stack)
-        for name, table in settings.all_cameras.items()
+    found = open_cameras([*settings.all_cameras], base, settings, opened, stack)
+    watches = {
+        name: Watch(settings.health.expected(name, live=source.live))
+        for name, source in found.items()
     }
     sources = {
-        name: _ahead(camera, seeing[name].prepare, settings, opened, stack)
-        for name, camera in _listening(found, settings, base, opened, stack).items()
+        name: _ahead(source.camera, seeing[name].prepare, watches[name], settings, opened, stack)
+        for name, source in found.items()
     }
     outputs: list[Output] = [
         stack.enter_context(
@@ -160,6 +162,7 @@ def _open(
             camera=source,
             classify=seeing[name].classify,
             judge=seeing[name].judge,
+            fault=watches[name].fault,
             name=f"{name} " if name else "",
         )
         for name, source in sources.items()
@@ -174,14 +177,32 @@ def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
     return Seeing(looking, looking.prepare, settings.rule.judge_places)
 
 
-def _camera(
-    table: dict[str, object], base: Path, settings: Settings, opened: Opened, stack: ExitStack
-) -> Camera:
-    """Open one camera."""
-    camera = stack.enter_context(closing(cameras.open_table(table, base, settings.capture)))
-    if isinstance(camera, LiveCamera):
-        opened.cameras.append(camera)
-    return camera
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A camera with its parts announced, and whether it is a live one, whose frames are new."""
+
+    camera: Camera
+    live: bool
+
+
+def open_cameras(
+    names: Sequence[str], base: Path, settings: Settings, opened: Opened, stack: ExitStack
+) -> dict[str, Source]:
+    """Open cameras of a station file, and what announces their parts.
+
+    Raises:
+        ConfigError: A table is wrong.
+        DeviceError: A camera or the trigger cannot be opened.
+
+    """
+    found: dict[str, Camera] = {}
+    for name in names:
+        camera = cameras.open_table(settings.all_cameras[name], base, settings.capture)
+        found[name] = stack.enter_context(closing(camera))
+    live = {name: one for name, one in found.items() if isinstance(one, LiveCamera)}
+    opened.cameras.extend(live.values())
+    heard = _listening(found, settings, base, opened, stack)
+    return {name: Source(camera, name in live) for name, camera in heard.items()}
 
 
 def _listening(
@@ -203,8 +224,13 @@ def _listening(
     return listening
 
 
-def _ahead(
-    camera: Camera, prepare: Prepare, settings: Settings, opened: Opened, stack: ExitStack
+def _ahead(  # noqa: PLR0913, PLR0917 - what one is made of
+    camera: Camera,
+    prepare: Prepare,
+    watch: Watch,
+    settings: Settings,
+    opened: Opened,
+    stack: ExitStack,
 ) -> Camera:
     """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
     if not settings.prepare_threads:
@@ -216,6 +242,7 @@ def _ahead(
         workers=settings.prepare_threads,
         timeout=settings.timeout_ms / 1000,
         patience=min(PATIENCE_S, settings.max_age_ms / 2000),
+        measure=None if watch.is_idle else watch.measured,
     )
     opened.ahead.append(ahead)
     return stack.enter_context(closing(ahead))
