@@ -19,7 +19,7 @@ from edgecls_runtime.health import kept
 from edgecls_runtime.health.calibration import Calibrated, Gathered
 from edgecls_runtime.health.frozen import Frozen
 from edgecls_runtime.health.learning import learned
-from edgecls_runtime.health.limits import SCALES, Limits, by_name, listed
+from edgecls_runtime.health.limits import SCALES, Limits, by_name
 from edgecls_runtime.health.measures import Figures, measured
 from edgecls_runtime.health.settings import HealthSettings
 from edgecls_runtime.health.watch import Expected, Watch
@@ -148,12 +148,11 @@ def test_an_image_of_any_size_is_measured(size: tuple[int, int]) -> None:
         assert all(np.isfinite(getattr(figures, n) or 0) for n in SCALES)
 
 
-def test_figures_are_listed_for_people() -> None:
-    shown = dict(listed(measured(card(128, 128, 128))))
+def test_figures_have_names_and_one_without_a_view_to_compare_with_has_no_shift() -> None:
+    shown = by_name(measured(card(128, 128, 128)))
 
-    assert (shown["brightness"], shown["black pixels"], shown["red"]) == ("128.0", "0 %", "1.00")
-    assert "shift" not in shown
-    assert by_name(measured(card(128, 128, 128)))["brightness"] == 128.0
+    assert (shown["brightness"], shown["dark"], shown["red"]) == (128.0, 0.0, 1.0)
+    assert "shift_px" not in shown
 
 
 def test_a_camera_that_nobody_calibrated_is_refused_only_what_is_no_picture() -> None:

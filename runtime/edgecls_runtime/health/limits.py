@@ -188,12 +188,6 @@ def by_name(figures: Figures) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def listed(figures: Figures) -> list[tuple[str, str]]:
-    """Return the figures of a frame for people: each one's name and value, in a fixed order."""
-    found = ((name, getattr(figures, name)) for name in SCALES)
-    return [(label(n), _unit(n, SCALES[n].written(v))) for n, v in found if v is not None]
-
-
 def _unit(name: str, text: str) -> str:
     return f"{text} px" if name.endswith("_px") else text
 
