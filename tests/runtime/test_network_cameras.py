@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from edgecls.errors import CameraError, CameraTimeout, ConfigError, Fault
+from edgecls.errors import CameraError, CameraTimeout, ConfigError, Fault, MissingExtra
 from edgecls_runtime import cameras
 from edgecls_runtime.cameras import http, rtsp
 from edgecls_runtime.capture.errand import Errand
@@ -234,6 +234,19 @@ def test_an_address_that_is_none_hides_its_password() -> None:
         "camera.url: rtsp://***@10.0.0.7/line: not an address; expected "
         "rtsp://USER:PASSWORD@HOST:PORT/PATH; / is written %2F there, @ %40, : %3A"
     )
+
+
+def test_rtsp_without_its_extra_is_answered_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "edgecls_runtime.ffmpeg_stream", raising=False)
+
+    with pytest.raises(MissingExtra) as raised:
+        rtsp.open(url="rtsp://127.0.0.1/a")
+
+    assert str(raised.value) == "av: not installed; run: pip install 'edgecls[network]'"
+    assert not rtsp.probed().ready
 
 
 def test_rtsp_packets_that_make_no_picture_are_a_fault_of_the_codec() -> None:
