@@ -31,7 +31,6 @@ from servers import (
     can_gstreamer,
     can_serve_rtsp,
     card,
-    free_port,
     rtsp_server,
 )
 
@@ -82,7 +81,7 @@ def http_url() -> Iterator[str]:
 def rtsp_url() -> Iterator[str]:
     if not can_serve_rtsp():
         pytest.skip(RTSP_MISSING)
-    with rtsp_server("red") as server:
+    with rtsp_server() as server:
         yield server.url
 
 
@@ -396,43 +395,14 @@ def test_a_missing_usb_camera_is_answered_with_what_to_check(device: str) -> Non
     )
 
 
-def test_a_refused_http_connection_hides_the_password() -> None:
-    port = free_port()
-
-    assert refusal({"kind": "http", "url": f"http://joe:secret@127.0.0.1:{port}/a"}) == (
-        f"http camera http://***@127.0.0.1:{port}/a: cannot be opened; "
-        f"is the camera on, and the address right?"
-    )
-
-
-def test_a_refused_rtsp_connection_hides_the_password() -> None:
-    port = free_port()
-
-    assert refusal({"kind": "rtsp", "url": f"rtsp://joe:secret@127.0.0.1:{port}/a"}) == (
-        f"rtsp camera rtsp://***@127.0.0.1:{port}/a: cannot be opened; "
-        f"is the camera on, the address right, and the password?"
-    )
-
-
-@pytest.mark.parametrize("page", ["text", "locked"])
-def test_an_answer_that_is_no_stream_is_refused(page: str) -> None:
-    with MjpegServer(RED) as server:
-        url = f"http://127.0.0.1:{server.port}/{page}"
-
-        assert refusal({"kind": "http", "url": url}) == (
-            f"http camera {url}: cannot be opened; is the camera on, and the address right?"
-        )
-
-
 def test_a_wrong_rtsp_path_is_refused(rtsp_url: str) -> None:
     assert refusal({"kind": "rtsp", "url": f"{rtsp_url}/other"}) == (
-        f"rtsp camera {rtsp_url}/other: cannot be opened; "
-        f"is the camera on, the address right, and the password?"
+        f"rtsp camera {rtsp_url}/other: 404 Not Found; is the path of the address right?"
     )
 
 
 def test_a_stream_that_stops_is_lost_after_its_timeout() -> None:
-    with MjpegServer(RED) as server, closing(http.open(url=server.url, timeout_ms=300)) as camera:
+    with MjpegServer(RED) as server, closing(http.open(url=server.url, silence_ms=300)) as camera:
         camera.read(WAIT_S)
         server.freeze()
 
@@ -443,27 +413,14 @@ def test_a_stream_that_stops_is_lost_after_its_timeout() -> None:
     assert str(raised.value).endswith(" frames delivered before; is the source still running?")
 
 
-def test_a_camera_that_accepts_and_never_answers_is_refused_after_its_timeout() -> None:
-    with MjpegServer(RED) as server:
-        server.freeze()
-        began = time.monotonic()
-
-        message = refusal({"kind": "http", "url": server.url, "timeout_ms": 300})
-
-        assert time.monotonic() - began < 3
-    assert message == (
-        f"http camera {server.url}: cannot be opened; is the camera on, and the address right?"
-    )
-
-
 def test_an_rtsp_server_that_is_killed_is_a_lost_camera() -> None:
     if not can_serve_rtsp():
         pytest.skip(RTSP_MISSING)
     with rtsp_server() as server:
-        camera = rtsp.open(url=server.url, timeout_ms=2000)
+        camera = rtsp.open(url=server.url)
         camera.read(WAIT_S)
 
-    with closing(camera), pytest.raises(CameraError, match=r"^rtsp camera rtsp://.*: lost after"):
+    with closing(camera), pytest.raises(CameraError, match=r"^rtsp camera rtsp://.*: lost: "):
         read_on(camera)
 
 
@@ -471,7 +428,7 @@ def test_what_a_frozen_rtsp_camera_leaves_in_the_decoder_is_not_given_as_a_new_f
     if not can_serve_rtsp():
         pytest.skip(RTSP_MISSING)
     late = []
-    with rtsp_server() as server, closing(rtsp.open(url=server.url, timeout_ms=1500)) as camera:
+    with rtsp_server() as server, closing(rtsp.open(url=server.url, silence_ms=1500)) as camera:
         camera.read(WAIT_S)
         server.freeze()
         frozen_at = time.monotonic()
@@ -486,7 +443,7 @@ def test_a_frozen_rtsp_camera_that_is_then_switched_off_gives_no_old_frame() -> 
     if not can_serve_rtsp():
         pytest.skip(RTSP_MISSING)
     late = []
-    with rtsp_server() as server, closing(rtsp.open(url=server.url, timeout_ms=8000)) as camera:
+    with rtsp_server() as server, closing(rtsp.open(url=server.url, silence_ms=8000)) as camera:
         for _ in range(10):
             camera.read(WAIT_S)
         server.freeze()
@@ -494,7 +451,7 @@ def test_a_frozen_rtsp_camera_that_is_then_switched_off_gives_no_old_frame() -> 
         off = threading.Timer(1.0, server.process.kill)
         off.start()
 
-        with pytest.raises(CameraError, match="of silence"):
+        with pytest.raises(CameraError, match=": lost: "):
             read_on(camera, lambda frame: late.append(frame.captured_at - frozen_at))
         off.join()
 

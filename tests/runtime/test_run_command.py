@@ -204,12 +204,13 @@ def test_a_stream_that_freezes_is_reviewed_at_each_timeout_until_frames_are_back
 def test_a_stream_frozen_for_longer_than_the_camera_waits_is_opened_again(
     made: Made, camera: MjpegServer, tmp_path: Path
 ) -> None:
-    table: dict[str, object] = {"kind": "http", "url": camera.url, "timeout_ms": 400}
+    table: dict[str, object] = {"kind": "http", "url": camera.url}
+    table |= {"timeout_ms": 400, "silence_ms": 400}
     with started(station_file(tmp_path / "station.toml", made, table)) as run:
         run.until(is_pass)
         camera.freeze()
         lost = run.until(lambda line: "lost after" in str(line["reason"]))
-        refused = run.until(lambda line: "cannot be opened" in str(line["reason"]))
+        refused = run.until(lambda line: "is the camera on" in str(line["reason"]))
         camera.show(SCRATCHED)
         camera.thaw()
         after = run.until(lambda line: not is_review(line))
@@ -289,14 +290,15 @@ def test_a_password_in_an_address_is_neither_said_nor_written_down(
 
 
 def test_a_camera_that_cannot_be_opened_ends_the_run_before_it_begins(made: Made) -> None:
-    url = f"http://joe:secret@127.0.0.1:{free_port()}/a"
+    port = free_port()
+    url = f"http://joe:secret@127.0.0.1:{port}/a"
 
     done = edgecls("run", *flags(made, url))
 
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr == (
-        f"edgecls run: http camera {url.replace('joe:secret', '***')}: cannot be opened; "
-        f"is the camera on, and the address right?\n"
+        f"edgecls run: http camera {url.replace('joe:secret', '***')}: "
+        f"nobody listens at port {port}; is the camera on, and the address right?\n"
     )
 
 

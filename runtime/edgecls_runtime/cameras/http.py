@@ -1,22 +1,45 @@
-"""An IP camera or a streamer that sends MJPEG over HTTP, through OpenCV's FFmpeg."""
+"""An IP camera or a streamer that sends MJPEG over HTTP; needs nothing but Python."""
 
+import ssl
+from functools import partial
+from pathlib import Path
+
+from edgecls.errors import ConfigError
+from edgecls_runtime import http_stream
+from edgecls_runtime.address import Address, seconds
 from edgecls_runtime.credentials import without_credentials
-from edgecls_runtime.opencv_camera import OpenCVCamera, ffmpeg, opened
+from edgecls_runtime.stream_camera import StreamCamera, opened
 
 
-def open(*, url: str, timeout_ms: int = 5000) -> OpenCVCamera:
-    """Open an HTTP stream.
+def open(
+    *,
+    url: str,
+    timeout_ms: int = 5000,
+    silence_ms: int = 2000,
+    verify: bool = True,
+    ca_file: Path | None = None,
+) -> StreamCamera:
+    """Open an HTTP stream: ``multipart/x-mixed-replace`` of JPEGs.
 
     Args:
-        url: ``http://user:password@host/stream.mjpg``; the password is never shown.
-        timeout_ms: Longest wait for the connection, and for a frame before the stream counts as
-            lost and is opened again.
+        url: ``http://user:password@host/stream.mjpg``, or ``https``; the password is never shown.
+        timeout_ms: Longest wait for the first frame.
+        silence_ms: Longest wait for the next frame; then the stream is lost and opened again.
+        verify: Whether the certificate of an ``https`` camera must be trusted.
+        ca_file: PEM file of who signed it; None trusts whom the system trusts.
 
     Raises:
-        CameraError: No answer, refused, or no stream in the answer.
+        CameraError: No answer, refused, wrong password, or no stream in the answer.
 
     """
-    capture = ffmpeg(url, timeout_ms=timeout_ms)
-    advice = "is the camera on, and the address right?"
+    address = Address.of(url, "http", "https")
+    timeout, silence = seconds(timeout_ms), seconds(silence_ms, "silence_ms")
+    try:
+        tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except OSError as error:
+        raise ConfigError(f"camera.ca_file: {ca_file}: {error.strerror or error}") from error
+    if not verify:
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     name = f"http camera {without_credentials(url)}"
-    return opened(capture, name, advice, live=True, timeout=timeout_ms / 1000)
+    connect = partial(http_stream.connect, address, name, silence, tls)
+    return opened(connect, name, timeout, silence)
