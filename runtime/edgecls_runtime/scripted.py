@@ -45,7 +45,7 @@ PERHAPS = ("hang",)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Step:
     """One thing that a camera does.
 
     Attributes:
@@ -93,7 +93,7 @@ class Script:
         self._file = None if state is None else _opened(state)
         self.place = 0 if self._file is None else _place(self._file, state)
 
-    def next(self) -> Event | None:
+    def next(self) -> Step | None:
         """Return the event whose turn it is; None behind the last."""
         if not self.length or (self.place >= self.length and not self._repeat):
             return None
@@ -112,7 +112,7 @@ class Script:
             os.close(file)
 
 
-def _event(line: str, where: str) -> tuple[Event, int]:
+def _event(line: str, where: str) -> tuple[Step, int]:
     """Return what a line says, and how often."""
     text, starred, count = line.partition("*")
     word, colon, value = text.strip().partition(":")
@@ -128,7 +128,7 @@ def _event(line: str, where: str) -> tuple[Event, int]:
         ) from None
 
 
-def _valued(word: str, value: str | None) -> Event:
+def _valued(word: str, value: str | None) -> Step:
     """Return the event of a word and what stands behind its colon.
 
     Raises:
@@ -137,14 +137,14 @@ def _valued(word: str, value: str | None) -> Event:
     """
     example = WORDS[word]
     if value is None and (not example or word in PERHAPS):
-        return Event(word)
+        return Step(word)
     height, crossed, width = (value or "").partition("x")
     if "x" in example and crossed:
         sides = (_number(int(side), LARGEST_PX) for side in (height, width))
-        return Event(word, size=(next(sides), next(sides)))
+        return Step(word, size=(next(sides), next(sides)))
     if "." in example:
-        return Event(word, _number(float(value or ""), LONGEST_S, least=0.0))
-    return Event(word, _number(int(value or "") if example == "3" else -1, MOST))
+        return Step(word, _number(float(value or ""), LONGEST_S, least=0.0))
+    return Step(word, _number(int(value or "") if example == "3" else -1, MOST))
 
 
 def _number(number: Number, most: float, least: float = 1) -> Number:

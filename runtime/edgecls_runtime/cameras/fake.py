@@ -26,7 +26,7 @@ from edgecls_runtime.capture.coded import Coded, Coding
 from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.drawn_cards import Cards, Photos
 from edgecls_runtime.images import find_images
-from edgecls_runtime.scripted import OPENING, Event, Script
+from edgecls_runtime.scripted import OPENING, Script, Step
 
 NAME = "fake camera"
 GREY = (128, 128, 128)
@@ -35,13 +35,13 @@ HIGHEST_HZ = 100_000.0
 # Two cameras cannot play one script.
 EXCLUSIVE = "state"
 
-Play = NDArray[np.uint8] | DeviceError
+Event = NDArray[np.uint8] | DeviceError
 
 
 class FakeCamera:
     """Plays images and errors: one is delivered, the other raised; after the last it is silent."""
 
-    def __init__(self, script: Iterable[Play], *, live: bool = False, period: float = 0.0) -> None:
+    def __init__(self, script: Iterable[Event], *, live: bool = False, period: float = 0.0) -> None:
         """Prepare a script.
 
         Args:
@@ -105,7 +105,7 @@ class ScriptedCamera:
         self._seen = 0
         self._due = time.monotonic()
         self._closing = 0.0
-        self._held: Event | None = None
+        self._held: Step | None = None
         self._gone = ""
         self._orders = threading.Semaphore(0)
         self._ordered = False
@@ -157,25 +157,25 @@ class ScriptedCamera:
         if late:
             raise _silence(timeout)
 
-    def _next(self) -> Event | None:
+    def _next(self) -> Step | None:
         held, self._held = self._held, None
         if held is not None:
             return held
         event = self._script.next()
         if event is not None and event.word in OPENING:
-            return Event("gone")  # and the next opening finds it
+            return Step("gone")  # and the next opening finds it
         if event is not None:
             self._script.advance()
         return event
 
-    def _play(self, event: Event) -> Undecoded | None:
+    def _play(self, event: Step) -> Undecoded | None:
         """Do what an event says; return the frame, if it is one."""
         now = time.monotonic()
         match event.word:
             case "silent":
                 self._due = now + event.value
             case "slow":
-                self._due, self._held = now + event.value, Event("frame")
+                self._due, self._held = now + event.value, Step("frame")
             case "hang":
                 threading.Event().wait(event.value if event.value < float("inf") else None)
             case "skip":
@@ -194,7 +194,7 @@ class ScriptedCamera:
                 return self._frame(event, now)
         return None
 
-    def _frame(self, event: Event, now: float) -> Undecoded | None:
+    def _frame(self, event: Step, now: float) -> Undecoded | None:
         number, self._numbers = self._numbers, self._numbers + 1
         # A reader that was held up finds the next frame at once, not all that it would have missed.
         self._due = max(self._due + self._period, now)
@@ -251,7 +251,9 @@ def open(  # noqa: PLR0913 - the keys of a table
 
     """
     if height_px < 1 or width_px < 1 or not 0 <= rate_hz <= HIGHEST_HZ or frames < 1:
-        raise ConfigError("camera: expected sizes and frames of 1 or more and a rate of 0 or more")
+        raise ConfigError(
+            "camera: expected sizes of 1 px or more, frames of 1 or more, a rate of 0 or more"
+        )
     if not all(0 <= channel <= 255 for channel in colour):
         raise ConfigError(f"camera.colour: {list(colour)}; expected three values of 0 to 255")
     files = None if images is None else find_images(images)

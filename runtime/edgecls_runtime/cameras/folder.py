@@ -17,6 +17,8 @@ from edgecls.frame import Frame
 from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.images import read_image
 
+EXCLUSIVE = "path"
+
 
 class FolderCamera:
     """Delivers every file of a folder as one frame."""

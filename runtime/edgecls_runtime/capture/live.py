@@ -149,16 +149,15 @@ class LiveCamera:
                 )
             self.dropped += len(self._frames)
             self._frames.clear()
+            # Also when it says no: a picture may have been taken all the same.
             self._ordered = now
-        try:
-            camera.fire()
-        except BaseException:
-            self._ordered = None
-            raise
+        camera.fire()
 
     def close(self) -> None:
         """Stop reading; a thread that hangs in a driver is left behind to end with the process."""
         with self._slot:
+            if self._stopping.is_set():
+                return
             self._stopping.set()
             self._slot.notify_all()
         self._thread.join(GRACE_S)

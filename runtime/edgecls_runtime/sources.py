@@ -1,0 +1,114 @@
+"""The cameras of a station file, what announces their parts, and what prepares their frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecls.progress import tell
+from edgecls_runtime import cameras, triggers
+from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
+from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.together import Together
+from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime.config import Settings
+from edgecls_runtime.protocols import Camera, Trigger
+from edgecls_runtime.relay import Relay
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the frames of all stations of a process come from.
+
+    Attributes:
+        together: Closes all of it.
+        cameras: Live cameras, for their counters.
+        triggered: Cameras whose parts are announced, for their counters.
+        ahead: What prepares frames, for its counters.
+
+    """
+
+    together: Together = field(default_factory=Together)
+    cameras: list[LiveCamera] = field(default_factory=list)
+    triggered: list[TriggeredCamera] = field(default_factory=list)
+    ahead: list[Ahead] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were replaced by newer ones before they were judged."""
+        prepared = sum(one.dropped for one in self.ahead)
+        return prepared + sum(one.dropped for one in self.cameras)
+
+    @property
+    def reopened(self) -> int:
+        """How often a camera was lost and opened again."""
+        return sum(camera.reopened for camera in self.cameras)
+
+    @property
+    def missed(self) -> int:
+        """Parts that came by and have no frame."""
+        return sum(one.missed for one in self.cameras) + sum(
+            one.counts.missed for one in self.triggered
+        )
+
+    def open(
+        self, settings: Settings, base: Path, prepares: Mapping[str, Prepare]
+    ) -> dict[str, Camera]:
+        """Open what a station file says.
+
+        Args:
+            settings: The file.
+            base: What relative paths in it are relative to.
+            prepares: How frames are prepared for the classifier, by the camera's name.
+
+        Returns:
+            Each camera by its name.
+
+        Raises:
+            EdgeclsError: Something cannot be opened; what was is closed by ``together``.
+
+        """
+        tables = settings.all_cameras
+        found = {name: self._camera(table, base, settings) for name, table in tables.items()}
+        if settings.trigger is not None:
+            timeout = settings.timeout_ms / 1000
+            heard = self._triggers(settings.trigger, base, len(found))
+            for trigger, (name, camera) in zip(heard, list(found.items()), strict=True):
+                parts = TriggeredCamera(camera, trigger, settings.capture, timeout, tell)
+                self.triggered.append(parts)
+                self.together.add(parts, instead_of=camera)
+                found[name] = parts
+        return {
+            name: self._ahead(camera, prepares[name], settings) for name, camera in found.items()
+        }
+
+    def _camera(self, table: Mapping[str, object], base: Path, settings: Settings) -> Camera:
+        camera = cameras.open_table(table, base, settings.capture)
+        self.together.add(camera)
+        if isinstance(camera, LiveCamera):
+            self.cameras.append(camera)
+        return camera
+
+    def _triggers(self, table: Mapping[str, object], base: Path, count: int) -> Sequence[Trigger]:
+        """Return a trigger for each of several cameras; they hear one, which is opened once."""
+        trigger = triggers.open_table(table, base)
+        if count == 1:
+            return (trigger,)
+        relay = Relay(trigger, count)
+        self.together.add(relay)
+        return relay.ends
+
+    def _ahead(self, camera: Camera, prepare: Prepare, settings: Settings) -> Camera:
+        """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
+        if not settings.prepare_threads:
+            return camera
+        ahead = Ahead(
+            camera,
+            prepare,
+            # Shared out: more frames under way than there are cores only grow old together.
+            workers=max(settings.prepare_threads // len(settings.all_cameras), 1),
+            timeout=settings.timeout_ms / 1000,
+            patience=min(PATIENCE_S, settings.max_age_ms / 2000),
+        )
+        self.ahead.append(ahead)
+        self.together.add(ahead, instead_of=camera)
+        return ahead
