@@ -166,8 +166,8 @@ def test_json_is_one_object_a_line_and_the_summary_is_the_last(made: Made, parts
     assert done.returncode == 0
     assert Counter(line["outcome"] for line in verdicts) == {"pass": 3, "fail": 2, "review": 1}
     assert {*verdicts[0]} == {
-        "part", "outcome", "reason", "label", "score", "frame_number", "latency_ms",
-        "looks"
+        "part", "camera", "outcome", "reason", "label", "score", "frame_number",
+        "latency_ms", "looks"
     }  # fmt: skip
     assert verdict(verdicts[0]) == (
         "drawing.png",
