@@ -187,9 +187,10 @@ class _Process:
 
     def shared(self, count: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
         """Return a copy of the first bytes of the shared memory."""
-        if self._memory is None or len(self._memory) < count:
-            self._memory = mmap.mmap(self._file.fileno(), 0)
-        return np.frombuffer(self._memory, np.uint8, count).copy()
+        memory = self._memory
+        if memory is None or len(memory) < count:
+            memory = self._memory = mmap.mmap(self._file.fileno(), 0)
+        return np.frombuffer(memory, np.uint8, count).copy()
 
     def _listen(self) -> None:
         for line in self._lines:
@@ -199,6 +200,7 @@ class _Process:
         with self._writing, suppress(OSError):
             self._child.__exit__(None, None, None)  # its pipes
         self._file.close()
+        self._memory = None  # which holds a file descriptor of its own
 
     def end(self) -> None:
         """End the process; one that is held by the kernel is left behind, and never used again."""
