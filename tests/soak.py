@@ -8,7 +8,6 @@ the way, memory too, comes as a line of JSON: in a process that has loaded nothi
 """
 
 import json
-import os
 import sys
 import tempfile
 import threading
@@ -40,6 +39,7 @@ from edgecls_runtime.decision import Rule
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.scripted import Step
 from edgecls_runtime.station import Station
+from held import Held, held
 
 Image = NDArray[np.uint8]
 LABELS = ("ok", "scratch")
@@ -201,29 +201,6 @@ def ways() -> list[Way]:
         made.append(Way(f"announced {place}", isolated=isolated, announced=True))
         made.append(Way(f"fired {place}", isolated=isolated, announced=True, fires=True))
     return made
-
-
-@dataclass(frozen=True)
-class Held:
-    """What this process holds."""
-
-    memory_mb: float
-    threads: int
-    files: int
-    processes: int
-
-
-def held() -> Held:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    memory = next(line for line in status.splitlines() if line.startswith("RssAnon:"))
-    tasks = Path("/proc/self/task").iterdir()
-    children = [child for task in tasks for child in (task / "children").read_text().split()]
-    return Held(
-        int(memory.split()[1]) / 1000,
-        threading.active_count(),
-        len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - not one more file to count
-        len(children),
-    )
 
 
 def soak(faults: int, folder: Path) -> tuple[list[Way], list[Held]]:

@@ -202,7 +202,7 @@ class ScriptedCamera:
         if event.word == "lost":
             return None
         if event.word != "same":
-            self._seen = self._script.place
+            self._seen = self._script.place - 1
         decode: Callable[[], NDArray[np.uint8]] = partial(self._shown.draw, self._seen)
         if event.word == "black":
             decode = partial(_black, decode)
