@@ -52,8 +52,12 @@ def bundle() -> Path:
     """Return the bundle of the cache; make it the first time."""
     target = user_cache.folder("bench") / f"{MODEL}.bundle"
     if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        labels = target.with_suffix(".txt")
+        labels.write_text("\n".join(f"label {n}" for n in range(1000)), encoding="utf-8")
         command = [sys.executable, "-m", "edgecls", "export", f"timm:{MODEL}", "--random-weights"]
-        subprocess.run([*command, "--precision", "fp32", "--to", str(target)], check=True)
+        command += ["--precision", "fp32", "--labels", str(labels), "--to", str(target)]
+        subprocess.run(command, check=True)
     return target
 
 

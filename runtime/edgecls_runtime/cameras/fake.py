@@ -256,7 +256,7 @@ def open(  # noqa: PLR0913 - the keys of a table
         )
     if not all(0 <= channel <= 255 for channel in colour):
         raise ConfigError(f"camera.colour: {list(colour)}; expected three values of 0 to 255")
-    files = None if images is None else find_images(images)
+    files = None if images is None else _photos(images)
     played = Script(script or (f"frame*{frames}",), repeat=repeat, state=state)
 
     def pictures(size: tuple[int, int] | None) -> Cards | Photos:
@@ -276,6 +276,13 @@ def open(  # noqa: PLR0913 - the keys of a table
     except BaseException:
         played.close()
         raise
+
+
+def _photos(folder: Path) -> list[Path]:
+    try:
+        return find_images(folder)
+    except ConfigError as error:
+        raise ConfigError(f"camera.images: {error}") from error
 
 
 def _silence(timeout: float) -> CameraTimeout:
