@@ -161,6 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--size", choices=SIZES, nargs="*", default=[*SIZES])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -170,8 +171,8 @@ def main() -> None:
         "plain": plain,
     }
     with tempfile.TemporaryDirectory() as folder:
-        for size, shape in SIZES.items():
-            images = pictures(Path(folder) / size, shape)
+        for size in arguments.size:
+            images = pictures(Path(folder) / size, SIZES[size])
             for load, rates in LOADS.items():
                 rounds: dict[str, list[Judged]] = {name: [] for name in ways}
                 for _ in range(arguments.rounds):

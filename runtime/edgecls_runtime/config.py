@@ -52,7 +52,8 @@ class Settings:
         max_age_ms: An older frame is not judged but REVIEW.
         name: Tells this station from others of its process: it begins the ids of its parts.
         prepare_threads: Threads that decode and resize the next frames while the engine is busy,
-            and frames at most on their way; 0 does one thing after the other.
+            and frames at most on their way, shared out among the cameras, at least one each; 0
+            does one thing after the other.
 
     """
 
