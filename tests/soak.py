@@ -154,7 +154,7 @@ class Way:
         camera.orders, camera.said = deque(), self
         return camera
 
-    def station(self, camera: Camera) -> Station:
+    def station(self, camera: Camera) -> Station[Prediction]:
         return Station(camera, self.classify, Rule(LABELS), timeout=0.2, name=self.name)
 
     def classify(self, frame: Frame) -> Prediction:
@@ -195,8 +195,7 @@ def prepared(image: Image, _: Image | None) -> Image:
 def ways() -> list[Way]:
     """Return every way there is."""
     made = []
-    for isolated in (False, True):
-        place = "process" if isolated else "thread"
+    for isolated, place in ((False, "thread"), (True, "process")):
         made += [Way(f"{keep} {place}", keep, isolated) for keep in Keep]
         made.append(Way(f"announced {place}", isolated=isolated, announced=True))
         made.append(Way(f"fired {place}", isolated=isolated, announced=True, fires=True))

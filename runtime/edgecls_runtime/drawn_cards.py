@@ -1,12 +1,15 @@
 """Pictures for a camera that has no lens: drawn test cards with sensor noise, or photos in turn."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecls_runtime.images import read_image
+from edgecls.errors import ConfigError
+from edgecls_runtime.images import find_images, read_image
 
 Image = NDArray[np.uint8]
 NOISE = 3.0  # grey levels, standard deviation: a small sensor in daylight
@@ -60,3 +63,30 @@ class Photos:
             return image
         height, width = self._size
         return np.asarray(cv2.resize(image, (width, height)), np.uint8)
+
+
+# What is in view, in a size (height, width) px, or in the usual one.
+Pictures = Callable[[tuple[int, int] | None], Cards | Photos]
+
+
+def cards(
+    usual: tuple[int, int],
+    colour: tuple[int, int, int],
+    seed: int,
+    size: tuple[int, int] | None = None,
+) -> Cards:
+    """Return cards of a size, or of the usual one."""
+    return Cards(size or usual, colour, seed)
+
+
+def photos(folder: Path) -> Pictures:
+    """Return what shows the photos of a folder.
+
+    Raises:
+        ConfigError: There are none.
+
+    """
+    try:
+        return partial(Photos, find_images(folder))
+    except ConfigError as error:
+        raise ConfigError(f"camera.images: {error}") from error

@@ -265,7 +265,7 @@ class Slip:
     def close(self) -> None: ...
 
 
-def station(name: str, *outputs: Slip, **keys: Any) -> Station:  # noqa: ANN401 - as the camera takes them
+def station(name: str, *outputs: Slip, **keys: Any) -> Station[Prediction]:  # noqa: ANN401 - as the camera takes them
     camera = fake.open(height_px=8, width_px=8, frames=10**6, **keys)
     return Station(camera, classified, Rule(("ok",)), outputs=outputs, name=name)
 

@@ -24,8 +24,7 @@ from edgecls.errors import (
 from edgecls.frame import Frame
 from edgecls_runtime.capture.coded import Coded, Coding
 from edgecls_runtime.capture.undecoded import Undecoded
-from edgecls_runtime.drawn_cards import Cards, Photos
-from edgecls_runtime.images import find_images
+from edgecls_runtime.drawn_cards import Pictures, cards, photos
 from edgecls_runtime.scripted import OPENING, Script, Step
 
 NAME = "fake camera"
@@ -82,7 +81,7 @@ class ScriptedCamera:
     def __init__(
         self,
         script: Script,
-        pictures: Callable[[tuple[int, int] | None], Cards | Photos],
+        pictures: Pictures,
         *,
         live: bool = False,
         fires: bool = False,
@@ -256,14 +255,9 @@ def open(  # noqa: PLR0913 - the keys of a table
         )
     if not all(0 <= channel <= 255 for channel in colour):
         raise ConfigError(f"camera.colour: {list(colour)}; expected three values of 0 to 255")
-    files = None if images is None else _photos(images)
     played = Script(script or (f"frame*{frames}",), repeat=repeat, state=state)
-
-    def pictures(size: tuple[int, int] | None) -> Cards | Photos:
-        if files is not None:
-            return Photos(files, size)
-        return Cards(size or (height_px, width_px), colour, seed)
-
+    usual = height_px, width_px
+    pictures = photos(images) if images else partial(cards, usual, colour, seed)
     try:
         _be_opened(played)
         return ScriptedCamera(
@@ -276,13 +270,6 @@ def open(  # noqa: PLR0913 - the keys of a table
     except BaseException:
         played.close()
         raise
-
-
-def _photos(folder: Path) -> list[Path]:
-    try:
-        return find_images(folder)
-    except ConfigError as error:
-        raise ConfigError(f"camera.images: {error}") from error
 
 
 def _silence(timeout: float) -> CameraTimeout:
