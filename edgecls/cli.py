@@ -30,6 +30,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "overflow": (EXPORTER, "export", "does an int8 model saturate without VNNI, and here?"),
     "warm": (RUNTIME, "cpu", "build ahead what a provider compiles for this device"),
     "look": (RUNTIME, "cpu", "judge one frame of a station, and show where"),
+    "watch": (RUNTIME, "cpu", "look at cameras while setting them up"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }

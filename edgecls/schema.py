@@ -7,6 +7,7 @@ are checked the same way.
 
 import inspect
 import sys
+import tomllib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
@@ -56,6 +57,26 @@ def call(
     return function(
         **{key: reader.read(value, hints[key], f"{where}.{key}") for key, value in table.items()}
     )
+
+
+def typed(function: Callable[..., object], texts: Mapping[str, str]) -> dict[str, object]:
+    """Turn texts of a command line into what a file would hold, as the annotations ask.
+
+    What cannot be turned stays as it is: ``call`` says what is wrong with it.
+    """
+    hints = get_type_hints(function)
+    return {key: _from_text(text, hints.get(key)) for key, text in texts.items()}
+
+
+def _from_text(text: str, wanted: Any) -> object:  # noqa: ANN401 - an annotation has no type
+    if get_origin(wanted) in (Union, types.UnionType):
+        wanted = next(a for a in get_args(wanted) if a is not type(None))
+    if wanted is None or (isinstance(wanted, type) and issubclass(wanted, (str, Path))):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 @dataclass(frozen=True, slots=True)

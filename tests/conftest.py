@@ -2,6 +2,8 @@
 
 import signal
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,16 @@ def made(
             )
         )
     return Made(target, photos, weights, source, report)
+
+
+@pytest.fixture
+def made_up_pins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let gpiozero have a made-up board, as its own environment variable asks."""
+    if find_spec("gpiozero") is None:
+        pytest.skip("gpiozero: not here; run: pip install 'edgecls[gpio]'")
+    device = import_module("gpiozero").Device
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    monkeypatch.setattr(device, "pin_factory", None)
+    yield
+    if device.pin_factory is not None:
+        device.pin_factory.reset()

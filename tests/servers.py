@@ -16,12 +16,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecls.errors import CameraError
+from edgecls_runtime.gstreamer_camera import elements
+
 Image = NDArray[np.uint8]
 RTSP_SERVER = Path(__file__).parent / "rtsp_server.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
 RTSP_MISSING = (
     "no RTSP server here; run: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 "
     "gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly"
+)
+GSTREAMER_MISSING = (
+    "no GStreamer for this Python; run: apt-get install python3-gi gir1.2-gst-plugins-base-1.0 "
+    "gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
 )
 RATE_HZ = 25.0
 
@@ -133,6 +140,15 @@ def can_serve_rtsp() -> bool:
         return False
     command = [SYSTEM_PYTHON, str(RTSP_SERVER), "--check"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def can_gstreamer() -> bool:
+    """Return whether this Python has GStreamer and the plug-ins that its tests take."""
+    wanted = {name: name for name in ("videotestsrc", "avidemux", "pngdec", "souphttpsrc")}
+    try:
+        return len(elements("test", wanted)[1]) == len(wanted)
+    except CameraError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -69,12 +69,6 @@ def counted(script: list[str]) -> int:
     return sum(int(line.partition("*")[2] or 1) for line in script)
 
 
-class Bell(Announcements):
-    """A trigger that rings for the next part when few wait."""
-
-    def close(self) -> None: ...
-
-
 class Witness(ScriptedCamera):
     """A camera whose pictures show for which part they were ordered."""
 
@@ -110,7 +104,7 @@ class Way:
     camera: LiveCamera | None = None
     parts: TriggeredCamera | None = None
     ahead: Ahead | None = None
-    bell: Bell = field(default_factory=Bell)
+    bell: Announcements = field(default_factory=Announcements)
     told: Counter[str] = field(default_factory=Counter)
     swapped: int = 0
     twice: int = 0
@@ -165,8 +159,8 @@ class Way:
 
     def ring(self) -> None:
         """Announce the next part, unless some wait or the script is over."""
-        if self.announced and self.bell.received - self.seen < 3 and not self.is_played:
-            self.bell.put(str(self.bell.received + 1))
+        if self.announced and self.bell.heard.announced - self.seen < 3 and not self.is_played:
+            self.bell.put(str(self.bell.heard.announced + 1))
 
     def count(self, verdict: Verdict) -> None:
         """Sort a verdict by what it says."""
@@ -239,7 +233,7 @@ def oversee(every: list[Way], measured: list[Held], over: threading.Event) -> No
             measured.append(held())
         time.sleep(0.004)
     quiet_at = time.monotonic() + 10
-    while any(way.announced and way.seen < way.bell.received for way in every):
+    while any(way.announced and way.seen < way.bell.heard.announced for way in every):
         if time.monotonic() > quiet_at:
             break
         time.sleep(0.01)
@@ -265,7 +259,7 @@ def check(every: list[Way]) -> None:
         if way.announced:
             assert way.parts is not None
             counts = way.parts.counts
-            assert counts.announced == way.bell.received == way.seen, (what, counts)
+            assert counts.announced == way.bell.heard.announced == way.seen, (what, counts)
             assert counts.announced == counts.taken + counts.missed, (what, counts)
             assert (way.twice, way.swapped) == (0, 0), what
         elif way.keep is Keep.NEWEST:

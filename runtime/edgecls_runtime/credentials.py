@@ -8,12 +8,16 @@ import re
 from collections.abc import Mapping
 
 SECRET = r"pass|pwd|secret|token|auth|key"  # noqa: S105 - words that announce a password
+# A property of an element in a pipeline, as ``user-pw=...``, or a key of a table.
+PROPERTY = rf"""((?:^|[\s:,])[\w-]*(?:{SECRET}|pw)[\w-]*\s*=\s*)("[^"]*"|[^\s,]+)"""
 
 
 def without_credentials(url: str) -> str:
-    """Return an address with its passwords masked, fit for messages and journals."""
+    """Return an address or a pipeline with its passwords masked, for messages and journals."""
     masked = re.sub(r"://.*@", "://***@", url, flags=re.DOTALL)
-    return re.sub(rf"([?&][^=&]*(?:{SECRET})[^=&]*=)[^&#]*", r"\1***", masked, flags=re.IGNORECASE)
+    query = rf"([?&][^=&]*(?:{SECRET})[^=&]*=)[^&#]*"
+    masked = re.sub(query, r"\1***", masked, flags=re.IGNORECASE)
+    return re.sub(PROPERTY, r"\1***", masked, flags=re.IGNORECASE)
 
 
 def hidden(table: Mapping[str, object]) -> dict[str, object]:

@@ -5,6 +5,7 @@ A camera on the network serves several; its file says nothing.
 """
 
 import inspect
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def _device(table: Table, base: Path) -> str | None:
     if value in (None, "", inspect.Parameter.empty):
         return None
     text = str(value)
-    path = Path(f"/dev/video{text}") if text.isdecimal() and key == "device" else base / text
-    # A stable name in /dev/v4l/by-id is a link to the device.
-    known = path.resolve() if path.exists() or path.is_absolute() else text
+    if kind == "usb" and text.isdecimal():
+        text = f"/dev/video{text}"
+    # A stable name in /dev/v4l/by-id is a link to the device; a serial number is no path.
+    path = base / text
+    known = path.resolve() if path.exists() or text.startswith("/") else os.path.normpath(text)
     return f"{kind} {key} {known}"

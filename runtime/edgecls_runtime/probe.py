@@ -1,37 +1,29 @@
-"""Prove a provider with the smallest model, in a process of its own.
+"""Ask one kind of hardware what is there, in a process of its own.
 
-    python -m edgecls_runtime.probe KIND
+    python -m edgecls_runtime.probe ROOM KIND
 
-A driver may crash, hang or print: the process that asks shall survive it. The model gives the mean
-of each channel of a tiny image (``scripts/make_probe_model.py``), so that its answer is known.
+A driver may crash, hang or print: the process that asks shall survive it. Providers are proven
+(``provider_proof``). A file of ``cameras/`` or ``triggers/``, or of somebody else's, may have a
+function ``probed() -> Probed``; one that has none needs nothing.
 """
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
-
-import numpy as np
 
 from edgecls import plugins
 from edgecls.errors import EdgeclsError
-from edgecls_runtime import packages
-from edgecls_runtime.engine_cache import CachedProvider
-from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.native_output import on_stderr
 from edgecls_runtime.packages import Package
-from edgecls_runtime.protocols import Provider, Session
 
-PROVIDERS = "edgecls_runtime.providers"
-MODEL = Path(__file__).with_name("probe.onnx")
-SIDE = 8
-# Half precision keeps 11 bits; whoever swaps channels or loses the bytes is off by a tenth or more.
-TOLERANCE = 0.005
-# Seconds. A driver's first use may compile; longer is a hang.
-LONGEST = 120.0
+ROOMS = {room: f"edgecls_runtime.{room}" for room in ("providers", "cameras", "triggers")}
+# Seconds; longer is a hang. A provider's first use may compile; cameras of a network have answered
+# within a few.
+LONGEST = {"providers": 120.0, "cameras": 30.0, "triggers": 30.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +31,12 @@ class Probed:
     """What came of it.
 
     Attributes:
-        kind: Name of a file in ``providers/``, or of an entry point.
-        ready: Whether the model ran there and answered rightly.
-        what: Where it ran; or why it did not, and what to do.
-        package: The package that carries the provider, and its version; empty where not installed.
-        devices: Names of the hardware, as far as the engine tells.
+        kind: Name of a file in the room, or of an entry point.
+        ready: Whether it can be used here: of a provider, that a model ran and answered rightly; of
+            a camera or a trigger, that nothing it stands on is missing.
+        what: What is there; or what is missing, and the command that helps.
+        package: The package that carries it, and its version; empty where not installed.
+        devices: Names of the hardware, as far as can be told.
 
     """
 
@@ -54,15 +47,23 @@ class Probed:
     devices: tuple[str, ...] = ()
 
 
-def probe(kind: str) -> Probed:
-    """Prove one provider in a process of its own."""
-    command = [sys.executable, "-m", __name__, kind]
+def probe(kind: str, room: str = "providers", longest: float | None = None) -> Probed:
+    """Ask one kind in a process of its own.
+
+    Args:
+        kind: Name of a file in the room, or of an entry point.
+        room: One of ``ROOMS``.
+        longest: Seconds after which it counts as hung; None is what suits the room.
+
+    """
+    limit = LONGEST[room] if longest is None else longest
+    command = [sys.executable, "-m", __name__, room, kind]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            command, capture_output=True, text=True, check=False, timeout=LONGEST
+            command, capture_output=True, text=True, check=False, timeout=limit
         )
     except subprocess.TimeoutExpired:
-        return Probed(kind, ready=False, what=f"gave no answer in {LONGEST:g} s")
+        return Probed(kind, ready=False, what=f"gave no answer in {limit:g} s")
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         return Probed(kind, ready=False, what=f"crashed with code {done.returncode}: {last}")
@@ -70,73 +71,46 @@ def probe(kind: str) -> Probed:
     return Probed(**{**table, "devices": tuple(table["devices"])})
 
 
-def here(kind: str) -> Probed:
-    """Prove one provider in this process."""
-    package = ""
+def here(kind: str, room: str) -> Probed:
+    """Ask one kind in this process."""
+    if room == "providers":
+        # Loads the engine; cameras do without it.
+        proof = importlib.import_module("edgecls_runtime.provider_proof")
+        return proof.proven(kind)  # type: ignore[no-any-return]
     try:
-        provider: Provider = plugins.open_table(PROVIDERS, {"kind": kind}, kind)
-        package = _package(kind, provider)
-        # Whatever is built for the probe is not worth keeping.
-        provider = provider.provider if isinstance(provider, CachedProvider) else provider
-        what = _proven(provider)
-        return Probed(kind, ready=True, what=what, package=package, devices=_devices(provider))
-    except EdgeclsError as error:
-        return Probed(kind, ready=False, what=str(error), package=package)
+        module = plugins.module(ROOMS[room], kind)
+        if hasattr(module, "probed"):
+            return module.probed()  # type: ignore[no-any-return]
+    except (EdgeclsError, OSError) as error:
+        return Probed(kind, ready=False, what=str(error), package=carrier(kind, room))
     except ImportError as error:
-        what = f"{error.name}: not installed; run: pip install 'edgecls[cpu]'"
-        return Probed(kind, ready=False, what=what, package=package)
-
-
-def _proven(provider: Provider) -> str:
-    """Run the model; return where it ran.
-
-    Raises:
-        EdgeclsError: It cannot be loaded, ran elsewhere, or answered wrongly.
-
-    """
-    image = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
-    session: Session = provider.load(MODEL)
-    found = session.placement
-    scores = session.run(image)
-    session.close()
-    if not found.nodes_share:
-        raise EdgeclsError(f"{provider.name}: took no node of a tiny model; {found}")
-    apart = float(np.abs(scores - image.mean(axis=(1, 2)) / 255).max())
-    if not apart <= TOLERANCE:  # NaN compares false
-        raise EdgeclsError(
-            f"{provider.name}: answers wrongly: off by {apart:.3g} on a tiny model; "
-            f"expected at most {TOLERANCE:g}; is its driver the newest?"
+        package = carrier(kind, room)
+        # Of somebody else's nobody here knows the command.
+        command = "" if package else "; run: pip install 'edgecls[cpu]'"
+        return Probed(
+            kind, ready=False, what=f"{error.name}: not installed{command}", package=package
         )
-    counts = {name: sum(operators.values()) for name, operators in found.nodes.items()}
-    return f"ran {counts[found.provider]} of {sum(counts.values())} nodes of a tiny model, rightly"
+    first = (module.__doc__ or "").strip().partition("\n")[0].rstrip(".:")
+    return Probed(kind, ready=True, what=first, package=carrier(kind, room))
 
 
-def _package(kind: str, provider: Provider) -> str:
-    """Return the package that carries a provider, as installed; empty where it is not."""
-    engine = provider.provider if isinstance(provider, CachedProvider) else provider
-    if isinstance(engine, ExecutionProvider):
-        found = packages.installed(engine.package.partition("[")[0])
-        if found is None and engine.package == "onnxruntime":
-            found = next(iter(packages.carriers()), None)  # each of them has the processor
-        return str(found) if found else ""
-    for entry in entry_points(group="edgecls.providers", name=kind):
+def carrier(kind: str, room: str) -> str:
+    """Return the package of somebody else's that brings a kind; empty for one of our own."""
+    for entry in entry_points(group=f"edgecls.{room}", name=kind):
         if entry.dist is not None:
             return str(Package(entry.dist.name, entry.dist.version))
     return ""
 
 
-def _devices(provider: Provider) -> tuple[str, ...]:
-    if not isinstance(provider, ExecutionProvider):
-        return ()
-    # Loaded by now; listing settings must not load the engine.
-    return tuple(importlib.import_module("edgecls_runtime.availability").names(provider))
-
-
 def main() -> None:
     """Answer as JSON."""
+    room, kind = sys.argv[1:]
     with on_stderr():
-        found = here(sys.argv[1])
+        found = here(kind, room)
     sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    sys.stdout.flush()
+    # Some drivers print or crash as they are unloaded; the answer is given.
+    os._exit(0)
 
 
 if __name__ == "__main__":

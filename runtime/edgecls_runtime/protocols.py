@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgecls.frame import Frame
 from edgecls.verdict import Verdict
-from edgecls_runtime.announcements import Signal
+from edgecls_runtime.announcements import Heard, Signal
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.signature import Signature
 
@@ -88,12 +88,23 @@ class Trigger(Protocol):
 
         Raises:
             TriggerError: The source is gone; it is being reached again, and may be asked again.
+            EndOfStream: No more parts will come.
 
         """
         ...
 
     def close(self) -> None:
-        """Release the source; closing twice is allowed."""
+        """Release the source and end a wait; closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A trigger that counts what it hears, also what nobody will look at."""
+
+    @property
+    def heard(self) -> Heard:
+        """The counters, of one moment."""
         ...
 
 

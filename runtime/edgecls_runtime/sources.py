@@ -6,13 +6,14 @@ from pathlib import Path
 
 from edgecls.progress import tell
 from edgecls_runtime import cameras, triggers
+from edgecls_runtime.announcements import Counts
 from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
-from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.capture.together import Together
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.config import Settings
+from edgecls_runtime.forked import Fork
 from edgecls_runtime.protocols import Camera, Trigger
-from edgecls_runtime.relay import Relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,16 @@ class Sources:
         return sum(camera.reopened for camera in self.cameras)
 
     @property
+    def counts(self) -> Counts | None:
+        """What became of the parts that were announced; None where nothing announces any."""
+        lines = [one.counts for one in self.cameras if one.keep is Keep.TRIGGERED]
+        found = [*lines, *(one.counts for one in self.triggered)]
+        return sum(found, Counts()) if found else None
+
+    @property
     def missed(self) -> int:
-        """Parts that came by and have no frame."""
-        return sum(one.missed for one in self.cameras) + sum(
-            one.counts.missed for one in self.triggered
-        )
+        """Frames of cameras that nothing triggers, which were to be judged and are lost."""
+        return sum(one.missed for one in self.cameras if one.keep is not Keep.TRIGGERED)
 
     def open(
         self, settings: Settings, base: Path, prepares: Mapping[str, Prepare]
@@ -93,9 +99,9 @@ class Sources:
         trigger = triggers.open_table(table, base)
         if count == 1:
             return (trigger,)
-        relay = Relay(trigger, count)
-        self.together.add(relay)
-        return relay.ends
+        fork = Fork(trigger, count)
+        self.together.add(fork)
+        return fork.ways
 
     def _ahead(self, camera: Camera, prepare: Prepare, settings: Settings) -> Camera:
         """Return the camera with its frames prepared ahead; as it is where that is not wanted."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from edgecls.metrics import percentile
 from edgecls.verdict import Outcome, Verdict
+from edgecls_runtime.announcements import Counts
 
 # A station runs for months: percentiles are over the latest parts, in bounded memory.
 LATEST = 10_000
@@ -24,26 +25,32 @@ class Statistics:
             self.latencies.append(verdict.latency)
 
     def summary(
-        self, dropped: int, reopened: int, missed: int = 0
+        self, dropped: int, reopened: int, missed: int = 0, counts: Counts | None = None
     ) -> dict[str, float | int | None]:
         """Return the figures of the run.
 
         Args:
             dropped: Frames that were replaced by newer ones before they were judged.
             reopened: How often a camera was lost and opened again.
-            missed: Parts that came by and have no frame; each of them is a review.
+            missed: Frames that were to be judged and are lost.
+            counts: What became of the parts that were announced; None where none were to be.
 
         Returns:
-            ``parts``, ``pass``, ``fail``, ``review``, ``missed``, ``frames_dropped``,
-            ``camera_reopened``, and ``latency_ms_p50``, ``_p95``, ``_p99``: milliseconds from a
-            frame's arrival to its verdict, over the latest 10,000 parts; None when no frame came.
+            ``parts``, ``pass``, ``fail``, ``review``, ``triggers`` (parts that were announced; None
+            where nothing announces any), ``missed`` (those of them that have no frame, also those
+            that still waited for one; or lost frames), ``ignored`` (what a trigger heard and took
+            for no part), ``frames_dropped``, ``camera_reopened``, and ``latency_ms_p50``,
+            ``_p95``, ``_p99``: milliseconds from a frame's arrival to its verdict, over the latest
+            10,000 parts; None when no frame came.
 
         """
         latencies = list(self.latencies)
         return {
             "parts": self.outcomes.total(),
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
-            "missed": missed,
+            "triggers": counts.announced if counts else None,
+            "missed": missed + (counts.announced - counts.taken if counts else 0),
+            "ignored": counts.ignored if counts else None,
             "frames_dropped": dropped,
             "camera_reopened": reopened,
             **{

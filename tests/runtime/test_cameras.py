@@ -14,16 +14,21 @@ import pytest
 
 from edgecls.errors import CameraError, ConfigError, EndOfStream, ImageError
 from edgecls.frame import Frame
-from edgecls_runtime import cameras
+from edgecls_runtime import cameras, packages
 from edgecls_runtime.cameras import http, rtsp
 from edgecls_runtime.credentials import hidden, without_credentials
 from edgecls_runtime.protocols import Camera
+from gige import gige_camera
+from gige import missing as gige_missing
+from industrial import HARVESTERS_MISSING, PYLON_MISSING, viky
 from servers import (
     BLUE,
+    GSTREAMER_MISSING,
     RED,
     RTSP_MISSING,
     Image,
     MjpegServer,
+    can_gstreamer,
     can_serve_rtsp,
     card,
     free_port,
@@ -31,8 +36,19 @@ from servers import (
 )
 
 GREY = card(128, 128, 128)
-SHOWN = {"fake": GREY, "folder": RED, "video": RED, "http": RED, "rtsp": RED}
-KNOWN = "fake, folder, http, rtsp, usb, video"
+# Aravis's fake camera shows a ramp of greys, Viky a white card with a red ball.
+SHOWN = {
+    "fake": GREY,
+    "folder": RED,
+    "video": RED,
+    "http": RED,
+    "rtsp": RED,
+    "gstreamer": RED,
+    "aravis": card(124, 124, 124),
+    "basler": RED,
+    "genicam": card(255, 234, 234),
+}
+KNOWN = "aravis, basler, fake, folder, genicam, gstreamer, http, rtsp, usb, video"
 WAIT_S = 10.0
 
 
@@ -70,21 +86,55 @@ def rtsp_url() -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="module")
+def gige_address() -> Iterator[str]:
+    if reason := gige_missing():
+        pytest.skip(reason)
+    with gige_camera() as camera:
+        yield camera.address
+
+
+def basler_table(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Return Basler's emulation, which shows an image file in its true colours."""
+    if not packages.installed("pypylon"):
+        pytest.skip(PYLON_MISSING)
+    patch.setenv("PYLON_CAMEMU", "1")
+    write_image(folder / "red.png", RED)
+    shown = {"TestImageSelector": "Off", "ImageFileMode": "On", "ImageFilename": str(folder)}
+    return {"pixel_format": "BayerGB8", "rate_hz": 25.0, "nodes": shown}
+
+
+def viky_table() -> dict[str, object]:
+    producer = viky()
+    if producer is None:
+        pytest.skip(HARVESTERS_MISSING)
+    return {"producer": str(producer), "device": "0", "nodes": {"BouncingBallSize": 40}}
+
+
 @pytest.fixture(params=SHOWN)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def opened(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Camera]:
+def opened(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Camera]:
     """Open the kind as a station does, in front of what ``SHOWN`` says."""
+    size = {"height_px": 120, "width_px": 160}
     tables: dict[str, Callable[[], dict[str, object]]] = {
         "fake": lambda: {"frames": 3, "height_px": 120, "width_px": 160},
         "folder": lambda: {"path": str(folder_of(3, tmp_path / "parts"))},
         "video": lambda: {"path": str(write_video(tmp_path / "line.avi", 3))},
         "http": lambda: {"url": request.getfixturevalue("http_url")},
         "rtsp": lambda: {"url": request.getfixturevalue("rtsp_url")},
+        "aravis": lambda: {**size, "device": request.getfixturevalue("gige_address")},
+        "basler": lambda: {**size, **basler_table(tmp_path / "shown", monkeypatch)},
+        "genicam": lambda: {**size, **viky_table()},
+        "gstreamer": lambda: {"source": "test", "device": "red", "width_px": 160, "height_px": 120},
     }
+    if kind == "gstreamer" and not can_gstreamer():
+        pytest.skip(GSTREAMER_MISSING)
     with closing(cameras.open_table({"kind": kind, **tables[kind]()})) as camera:
         yield camera
 
@@ -502,6 +552,38 @@ def test_an_address_says_which_kind_of_camera_is_meant(uri: str, table: dict[str
     assert cameras.table(uri) == table
 
 
+@pytest.mark.parametrize(
+    ("uri", "table"),
+    [
+        ("fake:", {}),
+        ("fake:rate_hz=25,frames=3", {"rate_hz": 25, "frames": 3}),
+        ("usb:device=0", {"device": "0"}),
+        ("folder:path=parts,watch=true", {"path": "parts", "watch": True}),
+        ("rtsp:url=rtsp://10.0.0.7/a", {"url": "rtsp://10.0.0.7/a"}),
+        (
+            r'gstreamer:pipeline="v4l2src device=\"a\" ! video/x-raw,width=640",timeout_ms=300',
+            {"pipeline": 'v4l2src device="a" ! video/x-raw,width=640', "timeout_ms": 300},
+        ),
+    ],
+    ids=["no keys", "numbers", "text of digits", "yes or no", "an address", "commas"],
+)
+def test_any_kind_is_opened_by_its_name_and_keys(uri: str, table: dict[str, object]) -> None:
+    assert cameras.table(uri) == {"kind": uri.partition(":")[0], **table}
+
+
+def test_what_is_wrong_with_a_key_of_an_argument_is_said_as_of_a_station_file() -> None:
+    with pytest.raises(ConfigError, match=r"^camera.rate_hz: expected float, got 'fast'$"):
+        cameras.open_table(cameras.table("fake:rate_hz=fast"))
+    with pytest.raises(ConfigError, match=r"^camera.colour: unknown key; known keys are "):
+        cameras.open_table(cameras.table("fake:colour=red"))
+    with pytest.raises(ConfigError) as raised:
+        cameras.table("usb:device=0,password")
+    assert str(raised.value) == (
+        "--camera usb: 'password' is no key=value; expected them with commas between, "
+        "and a value with a comma in double quotes"
+    )
+
+
 def test_a_path_is_a_folder_or_a_video_by_what_is_there(tmp_path: Path) -> None:
     video = write_video(tmp_path / "line.avi", 1)
 
@@ -528,7 +610,7 @@ def test_an_argument_that_is_no_camera_is_answered_with_the_kinds(uri: str, show
 
     assert str(raised.value) == (
         f"--camera {shown}: no such file or folder; expected a folder, a video file, "
-        f"a V4L2 index or /dev/..., rtsp://... or http://..."
+        f"a V4L2 index or /dev/..., rtsp://..., http://... or KIND:key=value,..."
     )
 
 

@@ -5,13 +5,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
-from edgecls.errors import CameraError, CameraTimeout, ConfigError, ImageError
+from edgecls.errors import CameraError, CameraTimeout, ConfigError, FrameMissed, ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.cameras.fake import FakeCamera
-from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.protocols import Camera
 from servers import Image, card
 
@@ -308,3 +309,37 @@ def test_closing_ends_the_wait_for_a_camera_that_is_gone() -> None:
         began = time.monotonic()
 
     assert time.monotonic() - began < 1
+
+
+class Counting(Belt):
+    """A belt whose frames keep the numbers that they have, also those of damaged ones."""
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__()
+        self._numbers = deque(numbers)
+
+    def read(self, timeout: float) -> Frame:
+        frame = super().read(timeout)
+        return replace(frame, number=self._numbers.popleft())
+
+
+def test_a_frame_that_came_damaged_is_missed_once_though_the_camera_counted_it() -> None:
+    belt = Counting(0, 2, 5)
+    belt.lay(shade(0), ImageError("belt: frame 1: torn"), shade(2), shade(5))
+    with closing(LiveCamera(belt, never, Keep.EVERY)) as every:
+        seen = []
+        for _ in range(6):
+            try:
+                seen.append(str(shown(every.read(WAIT_S))))
+            except FrameMissed as error:
+                seen.append(str(error))
+
+        assert every.missed == 3
+    assert seen == [
+        "0",
+        "missed: belt: frame 1: torn",
+        "2",
+        "missed: belt: frame 3 was lost on its way",
+        "missed: belt: frame 4 was lost on its way",
+        "5",
+    ]

@@ -11,7 +11,7 @@ import pytest
 
 from edgecls.cli import main
 from edgecls_runtime.native_output import on_stderr
-from edgecls_runtime.probe import probe
+from edgecls_runtime.probe import Probed, probe
 from parts import Made
 
 TWIN = """
@@ -96,6 +96,112 @@ def test_a_driver_that_lies_or_crashes_is_not_ready(
 
     assert found.what.startswith(what)
     assert found.ready is (how == "unknown")
+
+
+EYE = """
+\"\"\"A camera of somebody else's, on its own bus.
+
+More about it.
+\"\"\"
+import ctypes
+import os
+import time
+from edgecls.errors import CameraError, Fault
+from edgecls_runtime.probe import Probed
+
+def open(): ...
+
+def found():
+    how = os.environ["EYE"]
+    if how == "crash":
+        os.abort()
+    if how == "hang":
+        time.sleep(60)
+    if how == "missing":
+        raise CameraError("eye: no driver; run: sudo apt install eye", Fault.MISSING)
+    if how == "not installed":
+        import a_vendor_s_sdk
+    ctypes.CDLL(None).puts(b"Vendor SDK 3.1, all rights reserved")
+    return Probed("eye", ready=True, what="USB", package="eye-sdk 7", devices=("eye 1", "eye 2"))
+
+if os.environ["EYE"] != "silent":
+    probed = found
+"""
+EYE_PACKAGE = "eye-camera 0.4"
+
+
+@pytest.fixture
+def eye(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Install a package of somebody else's with a camera; return its kind."""
+    (tmp_path / "eye_camera.py").write_text(EYE, encoding="utf-8")
+    place = tmp_path / "eye_camera-0.4.dist-info"
+    place.mkdir()
+    text = "Metadata-Version: 2.1\nName: eye-camera\nVersion: 0.4\n"
+    (place / "METADATA").write_text(text, encoding="utf-8")
+    (place / "entry_points.txt").write_text("[edgecls.cameras]\neye = eye_camera:open\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
+    return "eye"
+
+
+@pytest.mark.parametrize(
+    ("how", "answer"),
+    [
+        ("there", Probed("eye", True, "USB", "eye-sdk 7", ("eye 1", "eye 2"))),
+        ("silent", Probed("eye", True, "A camera of somebody else's, on its own bus", EYE_PACKAGE)),
+        ("missing", Probed("eye", False, "eye: no driver; run: sudo apt install eye", EYE_PACKAGE)),
+        ("not installed", Probed("eye", False, "a_vendor_s_sdk: not installed", EYE_PACKAGE)),
+        ("hang", Probed("eye", False, "gave no answer in 3 s")),
+    ],
+    ids=["there", "silent", "missing", "not installed", "hang"],
+)
+def test_a_camera_says_what_it_sees_or_what_it_misses_and_its_driver_may_print_and_hang(
+    eye: str, monkeypatch: pytest.MonkeyPatch, how: str, answer: Probed
+) -> None:
+    monkeypatch.setenv("EYE", how)
+
+    assert probe(eye, "cameras", 3.0 if how == "hang" else None) == answer
+
+
+def test_a_camera_whose_driver_crashes_is_not_ready(
+    eye: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EYE", "crash")
+
+    found = probe(eye, "cameras")
+
+    assert not found.ready
+    assert found.what.startswith("crashed with code -6")
+
+
+@pytest.mark.usefixtures("eye")
+def test_cameras_and_triggers_are_sections_of_their_own_and_may_be_asked_for_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EYE", "there")
+
+    code = main(["devices", "triggers", "cameras"])
+
+    engine, _, *rows = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert engine.startswith("engine     onnxruntime")
+    assert rows[0] == "cameras"
+    assert "triggers" in rows
+    assert "providers" not in rows
+    (row,) = (row for row in rows if row.startswith("  eye "))
+    assert row.split()[1:] == ["ready", "eye-sdk", "7", "USB;", "eye", "1,", "eye", "2"]
+
+
+def test_a_section_that_there_is_not_is_answered_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main(["devices", "outputs"])
+
+    assert code == 2
+    assert capsys.readouterr().err == (
+        "edgecls devices: outputs: no such section; expected any of providers, cameras, triggers\n"
+    )
 
 
 def test_what_a_library_prints_does_not_reach_stdout(capfd: pytest.CaptureFixture[str]) -> None:

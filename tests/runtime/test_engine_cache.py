@@ -10,8 +10,8 @@ from edgecls.errors import ProviderError
 from edgecls_runtime import user_cache
 from edgecls_runtime.engine_cache import WARMED, CachedProvider
 from edgecls_runtime.execution_provider import ExecutionProvider
-from edgecls_runtime.probe import MODEL
 from edgecls_runtime.protocols import Session
+from edgecls_runtime.provider_proof import MODEL
 from edgecls_runtime.providers import cpu
 
 

@@ -12,7 +12,8 @@ from edgecls import plugins
 from edgecls.cli import main
 from edgecls.errors import ConfigError, ProviderError, ProviderMissing
 from edgecls_runtime import packages
-from edgecls_runtime.probe import MODEL, PROVIDERS
+from edgecls_runtime.probe import ROOMS
+from edgecls_runtime.provider_proof import MODEL
 from edgecls_runtime.providers import (
     coreml,
     cuda,
@@ -44,7 +45,7 @@ REMEDY = {
 
 @pytest.mark.parametrize("kind", REMEDY)
 def test_a_provider_that_is_not_here_is_refused_with_what_to_do(kind: str) -> None:
-    provider = plugins.open_table(PROVIDERS, {"kind": kind}, "provider")
+    provider = plugins.open_table(ROOMS["providers"], {"kind": kind}, "provider")
     if [one.name for one in packages.carriers()] != ["onnxruntime"]:
         pytest.skip("this environment has another onnxruntime than the processor's")
 
@@ -59,7 +60,7 @@ def test_a_provider_that_is_not_here_is_refused_with_what_to_do(kind: str) -> No
 
 
 def test_every_file_of_providers_is_specified_here() -> None:
-    assert {*plugins.kinds(PROVIDERS)} == {*REMEDY, "cpu", "reference"}
+    assert {*plugins.kinds(ROOMS["providers"])} == {*REMEDY, "cpu", "reference"}
 
 
 def test_cuda_asked_for_without_a_card_is_one_line_and_exit_code_5(
@@ -129,9 +130,9 @@ def test_keys_of_a_table_become_options_of_onnxruntime() -> None:
 
 def test_a_wrong_key_or_word_names_what_is_known() -> None:
     with pytest.raises(ConfigError, match=r"p.colour: unknown key; known keys are device, "):
-        plugins.open_table(PROVIDERS, {"kind": "cuda", "colour": 1}, "p")
+        plugins.open_table(ROOMS["providers"], {"kind": "cuda", "colour": 1}, "p")
     with pytest.raises(ConfigError, match="p.device: expected one of cpu, gpu, npu, got 'tpu'"):
-        plugins.open_table(PROVIDERS, {"kind": "openvino", "device": "tpu"}, "p")
+        plugins.open_table(ROOMS["providers"], {"kind": "openvino", "device": "tpu"}, "p")
 
 
 def test_a_compiled_file_of_another_model_is_refused(tmp_path: Path) -> None:

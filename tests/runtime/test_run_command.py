@@ -1,23 +1,23 @@
 """``edgecls run``, specified from outside: a process, a camera that misbehaves, the verdicts."""
 
 import json
-import queue
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from parts import LABELS, Made, part_image
+from running import WAIT_S, Line, started
 from servers import MjpegServer, free_port
 
 GOOD, SCRATCHED = (part_image(label, np.random.default_rng(3)) for label in LABELS)
@@ -25,10 +25,7 @@ KEYS = (
     "bundle, rule, camera, cameras, trigger, views, frame_px, capture, format, variant, "
     "providers, placement, journal, outputs, timeout_ms, max_age_ms, prepare_threads, name"
 )
-WAIT_S = 30.0
 TIMEOUT = "no frame within 0.3 s"
-
-Line = dict[str, object]
 
 
 def edgecls(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -52,60 +49,6 @@ def is_fail(line: Line) -> bool:
 
 def is_review(line: Line) -> bool:
     return line["outcome"] == "review"
-
-
-class Run:
-    """A station in a process of its own, and the JSON lines it writes as they come."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._collect)
-        self._thread.start()
-
-    def next(self) -> Line:
-        """Return the next line, waiting for it."""
-        text = self._lines.get(timeout=WAIT_S)
-        assert text is not None, f"ended: {self._process.stderr and self._process.stderr.read()}"
-        line: Line = json.loads(text)
-        return line
-
-    def until(self, wanted: Callable[[Line], bool]) -> Line:
-        """Pass over lines up to the wanted one."""
-        deadline = time.monotonic() + WAIT_S
-        while not wanted(line := self.next()):
-            assert time.monotonic() < deadline, f"waited in vain; last: {line}"
-        return line
-
-    def end(self, by: signal.Signals) -> tuple[int, Line, str]:
-        """Send a signal; return the exit code, the last line and what stderr says."""
-        self._process.send_signal(by)
-        return self.wait()
-
-    def wait(self) -> tuple[int, Line, str]:
-        """Wait for the end; return the exit code, the last line and what stderr says."""
-        code = self._process.wait(WAIT_S)
-        self._thread.join()
-        lines = list(iter(self._lines.get, None))
-        assert self._process.stderr is not None
-        return code, json.loads(lines[-1]), self._process.stderr.read()
-
-    def _collect(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
-
-
-@contextmanager
-def started(*arguments: object) -> Iterator[Run]:
-    command = [sys.executable, "-m", "edgecls", "run", *map(str, arguments), "--json"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
-        try:
-            yield Run(process)
-        finally:
-            process.kill()
 
 
 def flags(made: Made, camera: object) -> list[object]:
@@ -273,6 +216,28 @@ def test_a_stream_frozen_for_longer_than_the_camera_waits_is_opened_again(
 
     assert (lost["outcome"], refused["outcome"]) == ("review", "review")
     assert after["outcome"] == "fail"
+
+
+def test_a_watched_folder_is_judged_as_files_arrive_and_silence_is_no_part(
+    made: Made, tmp_path: Path
+) -> None:
+    """Three timeouts of silence between two files: nothing is told in them."""
+    found = []
+    (line_folder := tmp_path / "line").mkdir()
+    with started(*flags(made, f"folder:path={line_folder},watch=true")) as run:
+        for name, image in (("good.png", GOOD), ("scratched.png", SCRATCHED)):
+            cv2.imwrite(str(line_folder / name), image[..., ::-1])
+            found.append(run.next())
+            time.sleep(1.0)
+
+        code, last, stderr = run.end(signal.SIGTERM)
+
+    assert [(line["part"], line["outcome"]) for line in found] == [
+        ("good.png", "pass"),
+        ("scratched.png", "fail"),
+    ]
+    assert (code, stderr) == (0, "")
+    assert last["summary"]["parts"] == 2  # type: ignore[index]
 
 
 def test_a_camera_that_is_switched_off_and_on_again_is_judged_again(made: Made) -> None:

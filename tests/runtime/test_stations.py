@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecls.errors import ConfigError, OutputError, TriggerError
+from edgecls.errors import ConfigError, OutputError
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction, Task
 from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime import config, lines
-from edgecls_runtime.announcements import Signal
 from edgecls_runtime.cameras import fake
 from edgecls_runtime.decision import Rule
-from edgecls_runtime.relay import Relay
 from edgecls_runtime.station import Station
 from edgecls_runtime.turns import Turns
 from edgecls_runtime.wiring import open_stations
@@ -156,9 +154,14 @@ def test_a_run_of_so_many_parts_finishes_what_is_in_hand_and_no_more(
         ('kind = "usb"\ndevice = "7"', 'kind = "usb"\ndevice = "/dev/video7"', "/dev/video7"),
         ('kind = "usb"', 'kind = "usb"\ndevice = "0"', "/dev/video0"),
         (f'{FAKE}state = "place"', f'{FAKE}state = "place"', "place"),
+        (
+            'kind = "basler"\ndevice = "40001234"',
+            'kind = "basler"\ndevice = "40001234"',
+            "40001234",
+        ),
         ('kind = "folder"\npath = "parts"', 'kind = "folder"\npath = "./parts/"', "parts"),
     ],
-    ids=["an index and a path", "a default", "a script", "a folder"],
+    ids=["an index and a path", "a default", "a script", "a serial number", "a folder"],
 )
 def test_two_cameras_on_one_device_are_refused_with_both_names(
     made: Made, tmp_path: Path, left: str, right: str, shared: str
@@ -341,37 +344,6 @@ def test_a_frame_that_grew_old_while_it_waited_for_its_turn_is_not_judged() -> N
     assert found[0].outcome is Outcome.REVIEW
     assert found[0].reason.startswith("fake camera: frame is 0.")
     assert found[0].reason.endswith(" s old > 0.1 s")
-
-
-class Bells:
-    """A trigger of a few parts, which then is lost."""
-
-    def __init__(self) -> None:
-        self.signals: Iterator[Signal] = iter([Signal(1.0, "bolt 7"), Signal(2.0, None)])
-        self.closed = False
-
-    def wait(self, timeout: float) -> Signal | None:
-        for one in self.signals:
-            return one
-        raise TriggerError(f"bells: silent for {timeout:g} s")
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_each_camera_hears_every_part_of_one_trigger_and_then_that_it_is_lost() -> None:
-    bells = Bells()
-    with closing(Relay(bells, 2)) as relay:
-        for end in relay.ends:
-            assert [end.wait(WAIT_S), end.wait(WAIT_S)] == [Signal(1.0, "bolt 7"), Signal(2.0)]
-        deadline = time.monotonic() + WAIT_S
-        while not relay.ends[1].fault:
-            assert time.monotonic() < deadline
-        for end in relay.ends:
-            with pytest.raises(TriggerError, match=r"^bells: silent for 0.5 s$"):
-                end.wait(WAIT_S)
-
-    assert bells.closed
 
 
 def test_cameras_of_one_station_share_its_trigger(made: Made, tmp_path: Path) -> None:

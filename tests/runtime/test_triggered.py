@@ -1,8 +1,9 @@
 """Announced parts: each has its own frame, taken when it was in view, or an error that names it."""
 
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import pairwise
 
@@ -19,7 +20,7 @@ from edgecls.errors import (
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome
-from edgecls_runtime.announcements import Announcements, Signal
+from edgecls_runtime.announcements import MOST_WAITING, Announcements, Heard, Signal
 from edgecls_runtime.cameras import fake
 from edgecls_runtime.cameras.fake import FakeCamera
 from edgecls_runtime.capture import triggered as triggering
@@ -67,6 +68,18 @@ class Clockwork:
     def close(self) -> None: ...
 
 
+class Curtain(Clockwork):
+    """A camera that shows nothing before its curtain is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(period=0.001)
+        self.opened = threading.Event()
+
+    def read(self, timeout: float) -> Frame:
+        self.opened.wait(WAIT_S)
+        return super().read(timeout)
+
+
 class Shutter(Clockwork):
     """A camera that takes a picture when it is told to."""
 
@@ -82,6 +95,13 @@ class Shutter(Clockwork):
 
     def fire(self) -> None:
         self.fired.append(time.monotonic())
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
 
 
 @contextmanager
@@ -244,7 +264,61 @@ def test_more_parts_than_can_wait_are_counted() -> None:
     taken = [waiting.put() for _ in range(5)]
 
     assert taken == [True, True, False, False, False]
-    assert (waiting.received, waiting.overrun) == (5, 3)
+    assert waiting.heard == Heard(announced=5, overrun=3)
+
+
+def test_what_a_trigger_could_not_keep_is_missed_said_once_and_the_counts_balance() -> None:
+    said: list[str] = []
+    bell, settings = Bell(), CaptureSettings()
+    bell._most = 3
+    camera = Curtain()
+    with closing(TriggeredCamera(camera, bell, settings, say=said.append)) as parts:
+        for number in range(20):
+            bell.put(f"bolt {number}")
+        camera.opened.set()
+        until(lambda: parts.counts.waiting == 0)
+        found = []
+        for _ in range(parts.counts.taken + 1):
+            try:
+                found.append(parts.read(WAIT_S).part)
+            except TriggerError as error:
+                found.append(str(error))
+        counts = parts.counts
+
+    assert counts.announced == 20
+    assert counts.taken + counts.missed == 20
+    assert counts.missed == counts.overrun >= 16
+    assert found.count(said[0]) == 1
+    assert said == [
+        (
+            "trigger: parts are announced faster than they can be looked at; "
+            "of more than 1000 that wait, the others are only counted; does it chatter?"
+        )
+    ]
+
+
+def test_a_trigger_that_chatters_for_long_fills_no_memory_and_the_counts_balance() -> None:
+    with triggered(Clockwork(period=0.0001), queue=1) as (bell, parts):
+        for number in range(5000):
+            bell.put(str(number))
+            if number % 500 == 0:
+                time.sleep(0.02)
+        until(lambda: parts.counts.waiting == 0)
+
+        counts = parts.counts
+        assert counts.announced == counts.taken + counts.missed == 5000
+        assert counts.overrun <= counts.missed
+        assert len(parts._waiting) <= MOST_WAITING + 2
+
+
+def test_a_trigger_that_is_at_its_end_ends_the_stream_after_its_last_part() -> None:
+    with triggered(Clockwork()) as (bell, parts):
+        bell.put("bolt 7")
+        bell.end("the day is over")
+
+        assert parts.read(WAIT_S).part == "bolt 7"
+        with pytest.raises(EndOfStream, match=r"^the day is over$"):
+            parts.read(WAIT_S)
 
 
 def test_a_late_picture_of_one_part_is_never_the_next_part_s() -> None:

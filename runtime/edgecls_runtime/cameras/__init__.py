@@ -4,11 +4,12 @@
 whose driver may hang in a call says ``MAY_HANG = True``: its camera gets a process of its own.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from edgecls import plugins
+from edgecls import plugins, schema
 from edgecls.errors import ConfigError
 from edgecls_runtime.capture.isolated import Isolation
 from edgecls_runtime.capture.live import LiveCamera
@@ -16,18 +17,25 @@ from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.protocols import Camera
 
+PAIR = re.compile(r'\s*(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|(\[[^]]*\]|[^,"]*?))\s*(?:,|$)')
+
 
 def table(uri: str) -> dict[str, object]:
     """Return the table of a station file that a ``--camera`` argument stands for.
 
     Args:
-        uri: A folder of images, a video file, a V4L2 index or device, or an ``rtsp://`` or
-            ``http(s)://`` address.
+        uri: A folder of images, a video file, a V4L2 index or device, an ``rtsp://`` or
+            ``http(s)://`` address, or ``KIND:key=value,key=value`` with any kind and its keys; a
+            value with a comma stands in double quotes.
 
     Raises:
         ConfigError: It is none of these.
 
     """
+    kind, colon, keys = uri.partition(":")
+    if colon and not keys.startswith("//") and kind in plugins.kinds(__name__):
+        opens = plugins.find(__name__, kind)
+        return {"kind": kind, **schema.typed(opens, _pairs(keys, f"--camera {kind}"))}
     scheme = uri.partition("://")[0].lower() if "://" in uri else ""
     if scheme in ("rtsp", "rtsps"):
         return {"kind": "rtsp", "url": uri}
@@ -40,8 +48,25 @@ def table(uri: str) -> dict[str, object]:
         return {"kind": "usb", "device": uri}
     raise ConfigError(
         f"--camera {without_credentials(uri)}: no such file or folder; expected a folder, "
-        f"a video file, a V4L2 index or /dev/..., rtsp://... or http://..."
+        f"a video file, a V4L2 index or /dev/..., rtsp://..., http://... or KIND:key=value,..."
     )
+
+
+def _pairs(text: str, where: str) -> dict[str, str]:
+    """Return the keys of ``key=value,key="a, b"`` with their values, which may hold anything."""
+    found, at = {}, 0
+    while at < len(text):
+        pair = PAIR.match(text, at)
+        if pair is None:
+            rest = without_credentials(text[at:])
+            raise ConfigError(
+                f"{where}: {rest!r} is no key=value; expected them with commas between, and a "
+                f"value with a comma in double quotes"
+            )
+        key, quoted, plain = pair.groups()
+        found[key] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        at = pair.end()
+    return found
 
 
 def open_table(

@@ -17,18 +17,24 @@ class Coding(StrEnum):
 
     RGB = "rgb"  # (height, width, 3)
     BGR = "bgr"  # (height, width, 3)
+    RGBA = "rgba"  # (height, width, 4)
+    BGRA = "bgra"  # (height, width, 4)
     GREY = "grey"  # (height, width)
     BAYER_RG = "bayer_rg"  # (height, width), by GenICam's names: the first row begins red, green
     BAYER_GR = "bayer_gr"
     BAYER_GB = "bayer_gb"
     BAYER_BG = "bayer_bg"
     YUYV = "yuyv"  # (height, width, 2)
+    YUV_YUYV = "yuv_yuyv"  # the same with brightness from 0 to 255, as GenICam's cameras send it
+    YUV_UYVY = "yuv_uyvy"  # likewise, colour first
     JPEG = "jpeg"  # (bytes,)
 
 
 # OpenCV names a Bayer pattern by the second row's second and third pixel.
 TO_RGB = {
     Coding.BGR: cv2.COLOR_BGR2RGB,
+    Coding.RGBA: cv2.COLOR_RGBA2RGB,
+    Coding.BGRA: cv2.COLOR_BGRA2RGB,
     Coding.GREY: cv2.COLOR_GRAY2RGB,
     Coding.BAYER_RG: cv2.COLOR_BayerBG2RGB,
     Coding.BAYER_GR: cv2.COLOR_BayerGB2RGB,
@@ -64,6 +70,8 @@ class Coded:
             return np.ascontiguousarray(self.data)
         if self.coding is Coding.JPEG:
             return self._from_jpeg()
+        if self.coding in (Coding.YUV_YUYV, Coding.YUV_UYVY):
+            return self._from_full_yuv(brightness=int(self.coding is Coding.YUV_UYVY))
         return np.asarray(cv2.cvtColor(self.data, TO_RGB[self.coding]), np.uint8)
 
     def _from_jpeg(self) -> Image:
@@ -76,3 +84,10 @@ class Coded:
         if image is None:
             raise ImageError(f"{self.where}: not a JPEG, or a damaged one; expected whole frames")
         return np.asarray(image, np.uint8)
+
+    def _from_full_yuv(self, brightness: int) -> Image:
+        """Decode full range; OpenCV's own conversion would take 16 for black and 235 for white."""
+        colours = self.data[..., 1 - brightness]
+        u, v = (np.repeat(colours[:, first::2], 2, axis=1) for first in (0, 1))
+        planes = np.dstack((self.data[..., brightness], v, u))
+        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YCrCb2RGB), np.uint8)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, CameraTimeout, Fault, FrameMissed, ImageError, NoPart
 from edgecls.frame import Frame
+from edgecls_runtime.announcements import Counts
 from edgecls_runtime.capture.undecoded import Undecoded, take
 from edgecls_runtime.protocols import Camera, Firing
 
@@ -56,6 +57,7 @@ class LiveCamera:
         delivered: Frames that came from the camera.
         reopened: How often the camera was lost and opened again.
         fires: As of ``Firing``.
+        keep: Which frames are judged.
 
     """
 
@@ -77,14 +79,15 @@ class LiveCamera:
             release: Called at the very end; takes the device from a driver that still hangs.
 
         """
-        self.live = keep is Keep.NEWEST
+        self.keep, self.live = keep, keep is Keep.NEWEST
         self.fires = isinstance(camera, Firing) and camera.fires
-        self.dropped = self.delivered = self.reopened = self.missed = 0
+        self.dropped = self.delivered = self.reopened = self.missed = self._overrun = 0
         self._camera, self._open = camera, reopen
-        self._keep, self._most, self._release = keep, queue, release
+        self._most, self._release = queue, release
         self._slot = threading.Condition()
         self._frames: deque[Undecoded | FrameMissed] = deque()
         self._expected: int | None = None
+        self._damaged = 0
         self._where = self._fault = ""
         self._lost = False
         self._asked = time.monotonic()
@@ -92,6 +95,17 @@ class LiveCamera:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="capture", daemon=True)
         self._thread.start()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames, where each is a part."""
+        with self._slot:
+            return Counts(
+                announced=self.delivered + self.missed - self._overrun,
+                taken=self.delivered - self._overrun,
+                missed=self.missed,
+                overrun=self._overrun,
+            )
 
     def read(self, timeout: float) -> Frame:
         """Return the next frame that was kept; of the newest, damaged ones are passed over.
@@ -170,7 +184,7 @@ class LiveCamera:
             f"{self._where}no frame within {timeout:g} s; {self.delivered} delivered before{fault}"
         )
         hangs = time.monotonic() - self._asked > HUNG_S
-        quiet = self._keep is Keep.TRIGGERED and not self._lost and not hangs
+        quiet = self.keep is Keep.TRIGGERED and not self._lost and not hangs
         return NoPart(message) if quiet else CameraTimeout(message)
 
     def _decode(self, frame: Undecoded) -> NDArray[np.uint8]:
@@ -191,19 +205,18 @@ class LiveCamera:
                     self._lose(error)
                     self._reopen()
             except ImageError as error:
-                self._damaged(str(error))
+                self._tear(str(error))
             except Exception as error:  # noqa: BLE001 - a reader that dies is a silent camera
                 self._lose(error)
                 self._reopen()
         _close(self._camera)
 
-    def _damaged(self, fault: str) -> None:
-        """Count a frame that came and is no image; it has a number of its own."""
+    def _tear(self, fault: str) -> None:
+        """Note a frame that came and is no image."""
         with self._slot:
             self._fault, self._ordered = fault, None
-            if self._expected is not None:
-                self._expected += 1
             if not self.live:
+                self._damaged += 1
                 self._miss(fault)
 
     def _put(self, frame: Undecoded) -> None:
@@ -216,6 +229,7 @@ class LiveCamera:
             else:
                 self._count_gap(frame.number)
             if not self.live and self._is_full():
+                self._overrun += 1
                 self._miss(f"{self._where}frame came while {self._most} others were waiting")
             else:
                 # A clock that is set wrong must not make a frame younger than it can be.
@@ -227,8 +241,9 @@ class LiveCamera:
     def _count_gap(self, number: int) -> None:
         """Notice frames that a driver or a network lost: the camera counted them."""
         expected, self._expected = self._expected, number + 1
+        damaged, self._damaged = self._damaged, 0  # counted when they came
         if expected is not None and 0 < number - expected < LARGEST_GAP:
-            for lost in range(expected, number):
+            for lost in range(expected + damaged, number):
                 self._miss(f"{self._where}frame {lost} was lost on its way")
 
     def _is_full(self) -> bool:
@@ -245,7 +260,8 @@ class LiveCamera:
     def _lose(self, error: Exception) -> None:
         with self._slot:
             self._fault = str(error) or type(error).__name__
-            self._lost, self._expected, self._ordered = True, None, None
+            self._lost, self._expected, self._damaged = True, None, 0
+            self._ordered = None
         _close(self._camera)
 
     def _reopen(self) -> None:

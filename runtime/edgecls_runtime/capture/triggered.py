@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edgecls.errors import (
     CameraError,
@@ -22,10 +22,10 @@ from edgecls.errors import (
     TriggerError,
 )
 from edgecls.frame import Frame
-from edgecls_runtime.announcements import Signal
+from edgecls_runtime.announcements import MOST_WAITING, Counts, Heard, Signal
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.capture.undecoded import Undecoded, take
-from edgecls_runtime.protocols import Camera, Firing, Trigger
+from edgecls_runtime.protocols import Camera, Counting, Firing, Trigger
 
 WAIT_S = 0.5
 LOST_S = 0.1
@@ -34,28 +34,11 @@ GRACE_S = 2.0
 HUNG_S = 3.0
 
 
-@dataclass(slots=True)
-class Counts:
-    """What became of the parts that were announced.
-
-    Attributes:
-        announced: Parts.
-        taken: Those of them that have a frame.
-        missed: Those of them that have none: ``announced`` is ``taken`` and ``missed``.
-
-    """
-
-    announced: int = 0
-    taken: int = 0
-    missed: int = 0
-
-
 class TriggeredCamera:
     """A camera whose frames are parts.
 
     Attributes:
         live: False: each part waits for its verdict.
-        counts: What became of the parts.
 
     """
 
@@ -79,16 +62,30 @@ class TriggeredCamera:
             say: Told when the trigger is lost and when it is back.
 
         """
-        self.counts = Counts()
+        self._seen = self._taken = self._missed = self._overrun = 0
         self._camera, self._trigger, self._capture = camera, trigger, capture
         self._timeout, self._say = timeout, say
         self._arrived = threading.Condition()
         self._waiting: deque[Undecoded | DeviceError] = deque()
-        self._lost = False
+        self._lost = self._is_flooded = False
+        self._told = 0
         self._looking: tuple[str, float] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="triggers", daemon=True)
         self._thread.start()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the parts up to this moment."""
+        with self._arrived:
+            heard = self._heard()
+            return Counts(
+                heard.announced,
+                self._taken,
+                self._missed + heard.overrun,
+                self._overrun + heard.overrun,
+                heard.ignored,
+            )
 
     def read(self, timeout: float) -> Frame:
         """Return the frame of the next part.
@@ -97,7 +94,8 @@ class TriggeredCamera:
             NoPart: None was announced.
             CameraTimeout: One was long ago, and the camera's driver hangs.
             FrameMissed, ImageError: A part was, and has no frame; the error names it.
-            EndOfStream: The camera, a file, is at its end.
+            TriggerError: What announces parts is gone; said once, not of any part.
+            EndOfStream: The camera, a file, is at its end, or the trigger.
 
         """
         return self.take(timeout).decoded()
@@ -120,10 +118,10 @@ class TriggeredCamera:
                 return
             self._stopping.set()
             self._arrived.notify_all()
+        self._trigger.close()
         if self._camera.live:  # that also ends the wait for a frame
             self._camera.close()
         self._thread.join(GRACE_S)
-        self._trigger.close()
         self._camera.close()
 
     def _silence(self, timeout: float) -> CameraTimeout:
@@ -136,32 +134,60 @@ class TriggeredCamera:
             )
         return NoPart(f"trigger: no part announced within {timeout:g} s")
 
+    def _heard(self) -> Heard:
+        return self._trigger.heard if isinstance(self._trigger, Counting) else Heard(self._seen)
+
     def _watch(self) -> None:
         while not self._stopping.is_set():
-            signal = self._signal()
+            try:
+                signal = self._signal()
+            except EndOfStream as error:
+                self._put(error)
+                return
             if signal is not None:
-                self.counts.announced += 1
-                part = signal.part or str(self.counts.announced)
+                self._seen += 1
+                part = signal.part or str(self._seen)
                 # Not before it is in view, which may be minutes away.
                 seen = max(signal.at + self._capture.delay_ms / 1000, time.monotonic())
                 self._looking = part, seen
-                self._put(self._found(signal, part))
+                found = self._found(signal, part)
                 self._looking = None
+                self._count(found)
+                self._put(found)
+            self._notice_flood(quiet=signal is None)
 
     def _signal(self) -> Signal | None:
         try:
             signal = self._trigger.wait(WAIT_S)
+        except EndOfStream:
+            raise
         except Exception as error:  # noqa: BLE001 - a thread that dies announces nothing any more
-            if not self._lost:
+            if not self._lost and not self._stopping.is_set():
                 self._say(f"trigger lost: {error}")
                 self._put(TriggerError(f"trigger lost: {error}"))
             self._lost = True
             self._stopping.wait(LOST_S)
             return None
-        if self._lost:
+        if self._lost and not self._stopping.is_set():
             self._say("trigger back")
         self._lost = False
         return signal
+
+    def _notice_flood(self, *, quiet: bool) -> None:
+        """Say once, until it is quiet again, that parts are announced which nobody will look at."""
+        overrun = self.counts.overrun
+        if overrun and not quiet and not self._is_flooded and overrun > self._told:
+            self._is_flooded = True
+            fault = (
+                "trigger: parts are announced faster than they can be looked at; "
+                f"of more than {MOST_WAITING} that wait, the others are only counted; "
+                f"does it chatter?"
+            )
+            self._say(fault)
+            self._put(TriggerError(fault))
+        elif quiet:
+            self._is_flooded = False
+        self._told = overrun
 
     def _found(self, signal: Signal, part: str) -> Undecoded | DeviceError:
         with self._arrived:
@@ -210,11 +236,18 @@ class TriggeredCamera:
                 f"in view > {self._capture.window_ms:g} ms"
             )
 
+    def _count(self, found: Undecoded | DeviceError) -> None:
+        with self._arrived:
+            if isinstance(found, Undecoded):
+                self._taken += 1
+            else:
+                self._missed += 1
+
     def _put(self, found: Undecoded | DeviceError) -> None:
         with self._arrived:
-            if not isinstance(found, TriggerError):
-                taken = isinstance(found, Undecoded)
-                self.counts.taken += taken
-                self.counts.missed += not taken
+            # What chatters must not fill the memory: of more missed parts than these none is told.
+            if isinstance(found, FrameMissed) and len(self._waiting) >= MOST_WAITING:
+                self._overrun += 1
+                return
             self._waiting.append(found)
             self._arrived.notify()

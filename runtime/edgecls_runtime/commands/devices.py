@@ -1,32 +1,43 @@
-"""What can be used here, and why the rest cannot.
+"""What can be used here, and why the rest cannot: providers, cameras, triggers.
 
-Each provider loads and runs a tiny model in a process of its own: "ready" is proven, not believed.
-The others say which package, driver or library is missing, and the command that helps. Providers of
-other packages (entry points of the group edgecls.providers) are asked in the same way.
+    edgecls devices            all of it
+    edgecls devices cameras    these alone, which is faster
+
+Each kind is asked in a process of its own. A provider loads and runs a tiny model: "ready" is
+proven, not believed. A camera or a trigger says which devices it sees. The others say which
+package, driver or library is missing, and the command that helps. Kinds of other packages (entry
+points such as edgecls.cameras) are asked in the same way.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 from edgecls import plugins
+from edgecls.errors import ConfigError
 from edgecls.progress import track
 from edgecls_runtime import packages
 from edgecls_runtime.commands import add_json, print_json
-from edgecls_runtime.probe import PROVIDERS, Probed, probe
+from edgecls_runtime.probe import ROOMS, Probed, probe
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
+    sections = ", ".join(ROOMS)
+    parser.add_argument(
+        "sections", metavar="SECTION", nargs="*", help=f"any of {sections} (default: all)"
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask every kind of hardware, and print what came of it."""
-    found = {name: list(ask()) for name, ask in SECTIONS.items()}
+    for section in arguments.sections:
+        if section not in ROOMS:
+            raise ConfigError(f"{section}: no such section; expected any of {', '.join(ROOMS)}")
+    found = _asked([room for room in ROOMS if room in (arguments.sections or ROOMS)])
     carriers, clash = packages.carriers(), packages.clash("onnxruntime")
     if arguments.json:
         sections = {name: [asdict(one) for one in rows] for name, rows in found.items()}
@@ -43,14 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _providers() -> list[Probed]:
-    kinds = plugins.kinds(PROVIDERS)
+def _asked(rooms: list[str]) -> dict[str, list[Probed]]:
+    """Return the answers of each room's kinds."""
+    wanted = [(kind, room) for room in rooms for kind in plugins.kinds(ROOMS[room])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of the time is the engine's start
-        return list(track(pool.map(probe, kinds), "devices: asking providers", len(kinds)))
-
-
-# By the name of the section; each returns its rows.
-SECTIONS: dict[str, Callable[[], list[Probed]]] = {"providers": _providers}
+        answers = pool.map(lambda one: probe(*one), wanted)
+        rows = list(track(answers, f"devices: asking {', '.join(rooms)}", len(wanted)))
+    return {
+        room: [row for row, (_, its) in zip(rows, wanted, strict=True) if its == room]
+        for room in rooms
+    }
 
 
 def _lines(rows: list[Probed]) -> list[str]:

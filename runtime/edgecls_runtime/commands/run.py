@@ -14,14 +14,12 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import cameras, config, lines
+from edgecls_runtime import cameras, config, lines, signals
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.decision import Rule
@@ -30,7 +28,8 @@ from edgecls_runtime.wiring import open_stations
 
 FLAGS = {
     "bundle": "the bundle",
-    "camera": "folder, video file, V4L2 index or device, rtsp:// or http:// address",
+    "camera": "folder, video file, V4L2 index or device, rtsp:// or http:// address, or "
+    "KIND:key=value,key=value of any kind that edgecls devices lists",
     "variant": "name of a variant (default: auto)",
     "journal": "SQLite file that keeps every verdict",
 }
@@ -56,13 +55,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until it is stopped or its stream ends; print the summary."""
     files, statistics = _settings(arguments), Statistics()
-    with _signals() as received, open_stations(files) as opened:
+    with signals.collected() as received, open_stations(files) as opened:
         try:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
         finally:  # a full disk ends the run; what was judged before is still worth knowing
             sources = opened.sources
-            summary = statistics.summary(sources.dropped, sources.reopened, sources.missed)
+            summary = statistics.summary(
+                sources.dropped, sources.reopened, sources.missed, sources.counts
+            )
             line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
             with suppress(OSError):  # stdout may be what failed
                 sys.stdout.write(line + "\n")
@@ -130,24 +131,6 @@ def _with_json(settings: Settings, wanted: bool) -> Settings:
     return replace(settings, outputs=outputs)
 
 
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying by them; a second SIGINT interrupts at once."""
-    received: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        if signal.SIGINT in received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _line(summary: dict[str, float | int | None]) -> str:
     latency = "no frame"
     if summary["latency_ms_p50"] is not None:
@@ -155,6 +138,9 @@ def _line(summary: dict[str, float | int | None]) -> str:
             *(summary[f"latency_ms_p{percent}"] for percent in (50, 95, 99))
         )
     missed = f"{summary['missed']} parts missed; " if summary["missed"] else ""
+    if summary["triggers"] is not None:
+        ignored = f", {summary['ignored']} signals ignored" if summary["ignored"] else ""
+        missed = f"{summary['triggers']} announced, {summary['missed']} missed{ignored}; "
     reopened = ""
     if summary["camera_reopened"]:
         reopened = f"camera reopened {summary['camera_reopened']} times; "
