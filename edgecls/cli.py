@@ -31,6 +31,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "warm": (RUNTIME, "cpu", "build ahead what a provider compiles for this device"),
     "look": (RUNTIME, "cpu", "judge one frame of a station, and show where"),
     "watch": (RUNTIME, "cpu", "look at cameras while setting them up"),
+    "calibrate": (RUNTIME, "cpu", "learn from good frames which ones are not fit to be judged"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
@@ -78,7 +79,7 @@ def _run(argv: Sequence[str]) -> int:
         description="The edge classifier that can prove what it did.",
         epilog="edgecls COMMAND --help says more.",
     )
-    parser.add_argument("--version", action="version", version=f"edgecls {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"edgecls {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, _, summary) in COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)

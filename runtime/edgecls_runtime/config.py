@@ -9,6 +9,7 @@ from edgecls.errors import ConfigError
 from edgecls_runtime.capture.live import Keep
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.decision import Places, Rule
+from edgecls_runtime.health.settings import HealthSettings
 from edgecls_runtime.placement import Limits
 from edgecls_runtime.views import settings as views_of_file
 from edgecls_runtime.views.settings import View
@@ -41,6 +42,7 @@ class Settings:
         frame_px: Width and height of the frames that views are measured in, px; a frame of another
             size is REVIEW. Needed where a view holds px of the frame.
         capture: Which frames are judged, and how late they may be.
+        health: Which frames are not fit to be judged.
         format: Version of this layout.
         variant: Name of a variant; ``auto`` tries those that fit in the bundle's order.
         providers: Tried in order; falling back to the next one is reported. ``auto`` is what
@@ -65,6 +67,7 @@ class Settings:
     views: tuple[View, ...] = ()
     frame_px: tuple[int, int] | None = None
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
     format: int = FORMAT
     variant: str = "auto"
     providers: tuple[dict[str, object], ...] = ({"kind": "auto"},)

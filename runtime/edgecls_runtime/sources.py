@@ -13,7 +13,16 @@ from edgecls_runtime.capture.together import Together
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.config import Settings
 from edgecls_runtime.forked import Fork
+from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.protocols import Camera, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A camera with its parts announced, and whether it is a live one, whose frames are new."""
+
+    camera: Camera
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +33,19 @@ class Sources:
         together: Closes all of it.
         cameras: Live cameras, for their counters.
         triggered: Cameras whose parts are announced, for their counters.
-        ahead: What prepares frames, for its counters.
+        prepared: What prepares frames, for its counters.
 
     """
 
     together: Together = field(default_factory=Together)
     cameras: list[LiveCamera] = field(default_factory=list)
     triggered: list[TriggeredCamera] = field(default_factory=list)
-    ahead: list[Ahead] = field(default_factory=list)
+    prepared: list[Ahead] = field(default_factory=list)
 
     @property
     def dropped(self) -> int:
         """Frames that were replaced by newer ones before they were judged."""
-        prepared = sum(one.dropped for one in self.ahead)
+        prepared = sum(one.dropped for one in self.prepared)
         return prepared + sum(one.dropped for one in self.cameras)
 
     @property
@@ -56,54 +65,37 @@ class Sources:
         """Frames of cameras that nothing triggers, which were to be judged and are lost."""
         return sum(one.missed for one in self.cameras if one.keep is not Keep.TRIGGERED)
 
-    def open(
-        self, settings: Settings, base: Path, prepares: Mapping[str, Prepare]
-    ) -> dict[str, Camera]:
-        """Open what a station file says.
+    def open(self, names: Sequence[str], settings: Settings, base: Path) -> dict[str, Source]:
+        """Open cameras of a station file, and what announces their parts.
 
         Args:
+            names: Of the cameras.
             settings: The file.
             base: What relative paths in it are relative to.
-            prepares: How frames are prepared for the classifier, by the camera's name.
-
-        Returns:
-            Each camera by its name.
 
         Raises:
             EdgeclsError: Something cannot be opened; what was is closed by ``together``.
 
         """
-        tables = settings.all_cameras
-        found = {name: self._camera(table, base, settings) for name, table in tables.items()}
-        if settings.trigger is not None:
-            timeout = settings.timeout_ms / 1000
-            heard = self._triggers(settings.trigger, base, len(found))
-            for trigger, (name, camera) in zip(heard, list(found.items()), strict=True):
-                parts = TriggeredCamera(camera, trigger, settings.capture, timeout, tell)
-                self.triggered.append(parts)
-                self.together.add(parts, instead_of=camera)
-                found[name] = parts
-        return {
-            name: self._ahead(camera, prepares[name], settings) for name, camera in found.items()
-        }
+        found: dict[str, Source] = {}
+        for name in names:
+            camera = cameras.open_table(settings.all_cameras[name], base, settings.capture)
+            self.together.add(camera)
+            if isinstance(camera, LiveCamera):
+                self.cameras.append(camera)
+            found[name] = Source(camera, isinstance(camera, LiveCamera))
+        if settings.trigger is None:
+            return found
+        timeout = settings.timeout_ms / 1000
+        heard = self._triggers(settings.trigger, base, len(found))
+        for trigger, (name, source) in zip(heard, list(found.items()), strict=True):
+            parts = TriggeredCamera(source.camera, trigger, settings.capture, timeout, tell)
+            self.triggered.append(parts)
+            self.together.add(parts, instead_of=source.camera)
+            found[name] = Source(parts, source.live)
+        return found
 
-    def _camera(self, table: Mapping[str, object], base: Path, settings: Settings) -> Camera:
-        camera = cameras.open_table(table, base, settings.capture)
-        self.together.add(camera)
-        if isinstance(camera, LiveCamera):
-            self.cameras.append(camera)
-        return camera
-
-    def _triggers(self, table: Mapping[str, object], base: Path, count: int) -> Sequence[Trigger]:
-        """Return a trigger for each of several cameras; they hear one, which is opened once."""
-        trigger = triggers.open_table(table, base)
-        if count == 1:
-            return (trigger,)
-        fork = Fork(trigger, count)
-        self.together.add(fork)
-        return fork.ways
-
-    def _ahead(self, camera: Camera, prepare: Prepare, settings: Settings) -> Camera:
+    def ahead(self, camera: Camera, prepare: Prepare, watch: Watch, settings: Settings) -> Camera:
         """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
         if not settings.prepare_threads:
             return camera
@@ -114,7 +106,17 @@ class Sources:
             workers=max(settings.prepare_threads // len(settings.all_cameras), 1),
             timeout=settings.timeout_ms / 1000,
             patience=min(PATIENCE_S, settings.max_age_ms / 2000),
+            measure=None if watch.is_idle else watch.measured,
         )
-        self.ahead.append(ahead)
+        self.prepared.append(ahead)
         self.together.add(ahead, instead_of=camera)
         return ahead
+
+    def _triggers(self, table: Mapping[str, object], base: Path, count: int) -> Sequence[Trigger]:
+        """Return a trigger for each of several cameras; they hear one, which is opened once."""
+        trigger = triggers.open_table(table, base)
+        if count == 1:
+            return (trigger,)
+        fork = Fork(trigger, count)
+        self.together.add(fork)
+        return fork.ways

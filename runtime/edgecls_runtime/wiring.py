@@ -20,6 +20,7 @@ from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
+from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier
 from edgecls_runtime.protocols import Output
@@ -123,8 +124,17 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
     classifier = _classifier(settings, base, process)
     # Whether views fit is known before any camera is opened.
     seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
-    prepares = {name: one.prepare for name, one in seeing.items()}
-    sources = process.opened.sources.open(settings, base, prepares)
+    found = process.opened.sources.open([*settings.all_cameras], settings, base)
+    watches = {
+        name: Watch(settings.health.expected(name, live=source.live))
+        for name, source in found.items()
+    }
+    sources = {
+        name: process.opened.sources.ahead(
+            source.camera, seeing[name].prepare, watches[name], settings
+        )
+        for name, source in found.items()
+    }
     outputs: list[Output] = [
         process.stack.enter_context(
             closing(plugins.open_table("edgecls_runtime.outputs", table, "outputs", base))
@@ -151,6 +161,7 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
             camera=source,
             classify=seeing[name].classify,
             judge=seeing[name].judge,
+            fault=watches[name].fault,
             name=settings.station_of(name),
         )
         for name, source in sources.items()

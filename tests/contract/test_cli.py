@@ -130,6 +130,6 @@ def test_public_names_are_found_and_others_are_not() -> None:
 
 def test_an_unknown_kind_of_hardware_is_answered_with_the_known_ones() -> None:
     with pytest.raises(
-        errors.ConfigError, match=r"no kind 'usv'; known kinds are fake, folder, .*usb"
+        errors.ConfigError, match=r"no kind 'usv'; known kinds are aravis, .*fake, folder, .*usb"
     ):
         plugins.find("edgecls_runtime.cameras", "usv")

@@ -19,10 +19,12 @@ from edgecls.frame import Frame
 from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.capture.undecoded import Undecoded, take
+from edgecls_runtime.health.measures import Figures
 from edgecls_runtime.protocols import Camera
 
 Image = NDArray[np.uint8]
 Prepare = Callable[[Image, Image | None], Image]
+Measure = Callable[[Image], Figures]
 
 GRACE_S = 2.0
 # A camera keeps its own deadline; a file on a network drive may hang.
@@ -38,10 +40,12 @@ class PreparedFrame(Frame):
     Attributes:
         prepared: uint8, shape (*size, 3), of several places (n, *size, 3); written over once the
             next frame was read.
+        health: The frame's figures; None where nobody wants them.
 
     """
 
     prepared: Image = field(kw_only=True)
+    health: Figures | None = field(kw_only=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Ahead:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each a word of its own
         self,
         camera: Camera,
         prepare: Prepare,
@@ -71,6 +75,7 @@ class Ahead:
         workers: int = 2,
         timeout: float = 1.0,
         patience: float = PATIENCE_S,
+        measure: Measure | None = None,
     ) -> None:
         """Stand before a camera; nothing is read before somebody asks for the first frame.
 
@@ -81,11 +86,12 @@ class Ahead:
             workers: Threads, and frames at most on their way to the engine.
             timeout: Seconds that a thread waits for a frame of ``camera``.
             patience: Seconds that a prepared frame of a live camera may wait.
+            measure: Image in, its figures out. Called by several threads.
 
         """
         self.live = camera.live
         self.dropped = 0
-        self._camera, self._prepare = camera, prepare
+        self._camera, self._prepare, self._measure = camera, prepare, measure
         self._timeout, self._patience = timeout, patience
         self._taking = threading.Lock()
         self._taken = self._next = 0
@@ -219,5 +225,6 @@ class Ahead:
                 frame.camera,
                 frame.part,
                 prepared=prepared,
+                health=self._measure and self._measure(frame.image),
             )
         return frame

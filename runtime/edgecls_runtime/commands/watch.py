@@ -28,7 +28,9 @@ from edgecls_runtime import cameras, config, half_blocks, signals
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.commands import add_json, count
 from edgecls_runtime.credentials import without_credentials
-from edgecls_runtime.sight import Seen, Sight
+from edgecls_runtime.health.limits import by_name
+from edgecls_runtime.health.measures import measured
+from edgecls_runtime.sight import Image, Seen, Sight
 
 # Seconds between two looks: on a terminal, and where lines stay.
 MOVING_S, LINES_S = 0.25, 1.0
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     with signals.collected() as received, ExitStack() as stack:
         sights = {
             name: stack.enter_context(
-                closing(Sight(name, cameras.open_table(table, base, capture)))
+                closing(Sight(name, cameras.open_table(table, base, capture), _health))
             )
             for name, table in tables.items()
         }
@@ -92,6 +94,10 @@ def _shown(arguments: argparse.Namespace, names: list[str]) -> str:
         known = ", ".join(filter(None, names)) or "one without a name"
         raise ConfigError(f"--camera {arguments.camera}: no such camera; expected {known}")
     return str(arguments.camera)
+
+
+def _health(image: Image) -> dict[str, float]:
+    return by_name(measured(image))
 
 
 def _check(arguments: argparse.Namespace) -> None:
