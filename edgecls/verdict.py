@@ -61,6 +61,7 @@ class Verdict:
         prediction: The scores behind it, of the place that decided; None when nothing could be
             classified.
         part: Id of the part, unique within a session.
+        camera: Name of the station and its camera, where there are several; it begins ``part``.
         frame_number: Number of the frame judged; None when there was none.
         captured_at: Monotonic seconds when the frame reached the host; None when there was none.
         decided_at: Monotonic seconds when the verdict was reached.
@@ -77,6 +78,7 @@ class Verdict:
     captured_at: float | None = None
     decided_at: float = 0.0
     looks: tuple[Look, ...] = ()
+    camera: str = ""
 
     def __post_init__(self) -> None:
         """Hold the promise of the class."""

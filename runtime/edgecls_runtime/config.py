@@ -52,8 +52,10 @@ class Settings:
         outputs: Told in this order.
         timeout_ms: Longest wait for a frame; then the part is REVIEW.
         max_age_ms: An older frame is not judged but REVIEW.
+        name: Tells this station from others of its process: it begins the ids of its parts.
         prepare_threads: Threads that decode and resize the next frames while the engine is busy,
-            and frames at most on their way; 0 does one thing after the other.
+            and frames at most on their way, shared out among the cameras, at least one each; 0
+            does one thing after the other.
 
     """
 
@@ -75,11 +77,16 @@ class Settings:
     timeout_ms: float = 1000.0
     max_age_ms: float = 1000.0
     prepare_threads: int = 2
+    name: str = ""
 
     @property
     def all_cameras(self) -> dict[str, dict[str, object]]:
         """Every camera's table by its name; a single one has none."""
         return self.cameras or {"": self.camera}
+
+    def station_of(self, camera: str) -> str:
+        """Return what the station of one of ``all_cameras`` is called; nothing for the only one."""
+        return f"{self.name} {camera}".strip()
 
     def views_of(self, camera: str) -> tuple[View, ...]:
         """Return where to look in the frames of one of ``all_cameras``."""

@@ -33,7 +33,7 @@ class Station(Generic[Answer]):
         fault: What is wrong with a frame, in one line; empty for one that may be judged.
         turn: Entered to classify; stations that share a classifier take turns in it.
         telling: Entered to record and to tell; stations that share a journal take turns in it.
-        name: Begins the id of a part that has none, where several stations share a journal.
+        name: Begins the ids of its parts, where several stations share a journal.
         record: Makes a verdict durable before any output is told.
         outputs: Told in this order.
         timeout: Seconds to wait for a frame; then the part is REVIEW.
@@ -67,7 +67,7 @@ class Station(Generic[Answer]):
         count = 0
         while not stop() and (parts is None or count < parts):
             try:
-                verdict = self.inspect(f"{self.name}{count + 1}")
+                verdict = self.inspect(str(count + 1))
             except NoPart:
                 continue
             except EndOfStream:
@@ -83,25 +83,32 @@ class Station(Generic[Answer]):
         """Look at one part and decide; what goes wrong is a REVIEW with the reason.
 
         Args:
-            part: Id of the part, unless the camera knows a better one.
+            part: Id of the part, unless the camera knows a better one; the station's name is put
+                before it.
 
         Raises:
             NoPart: None was announced.
             EndOfStream: There are no more parts.
 
         """
+        began = time.monotonic()
         try:
             frame = self.camera.read(self.timeout)
         except (EndOfStream, NoPart):
             raise
         except ImageError as error:
             return self._review(str(error), error.part or part)
-        except (CameraError, TriggerError) as error:
+        except CameraError as error:
+            # One that is gone says so at once: one review each time-out, not thousands a second.
+            time.sleep(max(began + self.timeout - time.monotonic(), 0.0))
+            return self._review(str(error), part)
+        except TriggerError as error:
             return self._review(str(error), part)
         verdict = self._judge(frame)
         return replace(
             verdict,
-            part=frame.part or part,
+            part=self._named(frame.part or part),
+            camera=self.name,
             frame_number=frame.number,
             captured_at=frame.captured_at,
             decided_at=time.monotonic(),
@@ -121,4 +128,13 @@ class Station(Generic[Answer]):
                 return Verdict(Outcome.REVIEW, str(error) or "not enough memory")
 
     def _review(self, reason: str, part: str) -> Verdict:
-        return Verdict(Outcome.REVIEW, reason, part=part, decided_at=time.monotonic())
+        return Verdict(
+            Outcome.REVIEW,
+            reason,
+            part=self._named(part),
+            camera=self.name,
+            decided_at=time.monotonic(),
+        )
+
+    def _named(self, part: str) -> str:
+        return f"{self.name} {part}" if self.name else part

@@ -23,12 +23,19 @@ class Turns:
             if not self._waiting:
                 turn.set()
             self._waiting.append(turn)
-        turn.wait()
+        try:
+            turn.wait()
+        except BaseException:  # who is interrupted must not stand in the way of the others
+            self._leave(turn)
+            raise
 
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
+        self._leave(self._waiting[0])
+
+    def _leave(self, turn: threading.Event) -> None:
         with self._changing:
-            self._waiting.popleft()
+            self._waiting.remove(turn)
             if self._waiting:
                 self._waiting[0].set()

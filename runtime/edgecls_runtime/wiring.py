@@ -1,6 +1,7 @@
 """Settings become opened stations: the one place where all rooms meet."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -9,23 +10,21 @@ from typing import Any
 
 from edgecls import plugins
 from edgecls.bundle import Bundle
+from edgecls.errors import ConfigError
 from edgecls.frame import Frame
 from edgecls.progress import tell
 from edgecls.verdict import Verdict
-from edgecls_runtime import cameras, triggers
-from edgecls_runtime.announcements import Counts
-from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
-from edgecls_runtime.capture.live import Keep, LiveCamera
-from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime import exclusive
+from edgecls_runtime.capture.ahead import Prepare
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
-from edgecls_runtime.forked import Fork
 from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.protocols import Camera, Output, Trigger
+from edgecls_runtime.protocols import Output
+from edgecls_runtime.sources import Sources
 from edgecls_runtime.station import Station
 from edgecls_runtime.turns import Turns
 from edgecls_runtime.views.looking import Looking
@@ -37,41 +36,14 @@ class Opened:
 
     Attributes:
         stations: One for each camera of each station file.
-        cameras: Live cameras, for their counters.
-        triggered: Cameras whose parts are announced, for their counters.
-        ahead: What prepares frames, for its counters.
+        sources: Where their frames come from, and what is counted there.
         classifiers: Each once, however many stations share it.
 
     """
 
     stations: list[Station[Any]] = field(default_factory=list)
-    cameras: list[LiveCamera] = field(default_factory=list)
-    triggered: list[TriggeredCamera] = field(default_factory=list)
-    ahead: list[Ahead] = field(default_factory=list)
+    sources: Sources = field(default_factory=Sources)
     classifiers: list[Failover] = field(default_factory=list)
-
-    @property
-    def dropped(self) -> int:
-        """Frames that were replaced by newer ones before they were judged."""
-        prepared = sum(one.dropped for one in self.ahead)
-        return prepared + sum(one.dropped for one in self.cameras)
-
-    @property
-    def reopened(self) -> int:
-        """How often a camera was lost and opened again."""
-        return sum(camera.reopened for camera in self.cameras)
-
-    @property
-    def counts(self) -> Counts | None:
-        """What became of the parts that were announced; None where nothing announces any."""
-        lines = [one.counts for one in self.cameras if one.keep is Keep.TRIGGERED]
-        found = [*lines, *(one.counts for one in self.triggered)]
-        return sum(found, Counts()) if found else None
-
-    @property
-    def missed(self) -> int:
-        """Frames of cameras that nothing triggers, which were to be judged and are lost."""
-        return sum(one.missed for one in self.cameras if one.keep is not Keep.TRIGGERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +52,22 @@ class Shared:
 
     classify: Failover
     turns: Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the stations of one process are opened into.
+
+    Attributes:
+        opened: What the caller gets.
+        shared: Classifiers, by what they were opened from.
+        stack: Closes classifiers, outputs and journals.
+
+    """
+
+    opened: Opened
+    shared: dict[str, Shared]
+    stack: ExitStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,47 +89,58 @@ def open_stations(files: Sequence[tuple[Settings, Path]]) -> Iterator[Opened]:
         files: Settings, each with what relative paths in its tables of hardware are relative to.
 
     Raises:
+        ConfigError: Two stations have one name, or two cameras one device.
         EdgeclsError: Something cannot be opened; what was opened before is closed again.
 
     """
-    opened, shared = Opened(), dict[str, Shared]()
-    with ExitStack() as stack:
+    _check(files)
+    opened = Opened()
+    with ExitStack() as stack, opened.sources.together:
+        process = Process(opened, {}, stack)
         for settings, base in files:
-            _open(settings, base, opened, shared, stack)
+            _open(settings, base, process)
         yield opened
 
 
-def _open(
-    settings: Settings, base: Path, opened: Opened, shared: dict[str, Shared], stack: ExitStack
-) -> None:
+def _check(files: Sequence[tuple[Settings, Path]]) -> None:
+    """Refuse stations that would stand in each other's way."""
+    tables = [
+        (settings.station_of(camera), table, base)
+        for settings, base in files
+        for camera, table in settings.all_cameras.items()
+    ]
+    names = Counter(name for name, _, _ in tables)
+    name, count = names.most_common(1)[0]
+    if count > 1:
+        raise ConfigError(
+            f"name: {count} stations are called {name!r}; "
+            f"expected a different name = '...' at the top of each file"
+        )
+    exclusive.check((f"camera {name}".strip(), table, base) for name, table, base in tables)
+
+
+def _open(settings: Settings, base: Path, process: Process) -> None:
     """Open bundle, provider, cameras, outputs and journal of one file, in this order."""
-    bundle = Bundle.open(settings.bundle)
-    settings.rule.check(bundle.labels)
-    allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
-    key = f"{bundle.digest} {allowed}"
-    if key not in shared:
-        failover = Failover(lambda: open_classifier(bundle, allowed), tell)
-        shared[key] = Shared(stack.enter_context(closing(failover)), Turns())
-        opened.classifiers.append(failover)
-    classifier = shared[key]
+    classifier = _classifier(settings, base, process)
     # Whether views fit is known before any camera is opened.
     seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
-    found = open_cameras([*settings.all_cameras], base, settings, opened, stack)
+    found = process.opened.sources.open([*settings.all_cameras], settings, base)
     watches = {
         name: Watch(settings.health.expected(name, live=source.live))
         for name, source in found.items()
     }
     sources = {
-        name: _ahead(source.camera, seeing[name].prepare, watches[name], settings, opened, stack)
+        name: process.opened.sources.ahead(
+            source.camera, seeing[name].prepare, watches[name], settings
+        )
         for name, source in found.items()
     }
     outputs: list[Output] = [
-        stack.enter_context(
+        process.stack.enter_context(
             closing(plugins.open_table("edgecls_runtime.outputs", table, "outputs", base))
         )
         for table in settings.outputs
     ]
-    telling = Turns()
     station: Station[Any] = Station(
         next(iter(sources.values())),
         classifier.classify,
@@ -150,23 +149,36 @@ def _open(
         timeout=settings.timeout_ms / 1000,
         max_age=settings.max_age_ms / 1000,
         turn=classifier.turns,
-        telling=telling,
+        telling=Turns(),
     )
     if settings.journal is not None:
         record = _Recorder(settings.journal.path, classifier.classify, settings)
-        stack.enter_context(closing(record))
+        process.stack.enter_context(closing(record))
         station = replace(station, record=record)
-    opened.stations.extend(
+    process.opened.stations.extend(
         replace(
             station,
             camera=source,
             classify=seeing[name].classify,
             judge=seeing[name].judge,
             fault=watches[name].fault,
-            name=f"{name} " if name else "",
+            name=settings.station_of(name),
         )
         for name, source in sources.items()
     )
+
+
+def _classifier(settings: Settings, base: Path, process: Process) -> Shared:
+    """Return the classifier of a file, which an earlier one may have opened."""
+    bundle = Bundle.open(settings.bundle)
+    settings.rule.check(bundle.labels)
+    allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
+    key = f"{bundle.digest} {allowed}"
+    if key not in process.shared:
+        failover = Failover(lambda: open_classifier(bundle, allowed), tell)
+        process.shared[key] = Shared(process.stack.enter_context(closing(failover)), Turns())
+        process.opened.classifiers.append(failover)
+    return process.shared[key]
 
 
 def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
@@ -175,77 +187,6 @@ def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
         return Seeing(classify, classify.prepare, settings.rule)
     looking = Looking(views, settings.frame_px, classify)
     return Seeing(looking, looking.prepare, settings.rule.judge_places)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A camera with its parts announced, and whether it is a live one, whose frames are new."""
-
-    camera: Camera
-    live: bool
-
-
-def open_cameras(
-    names: Sequence[str], base: Path, settings: Settings, opened: Opened, stack: ExitStack
-) -> dict[str, Source]:
-    """Open cameras of a station file, and what announces their parts.
-
-    Raises:
-        ConfigError: A table is wrong.
-        DeviceError: A camera or the trigger cannot be opened.
-
-    """
-    found: dict[str, Camera] = {}
-    for name in names:
-        camera = cameras.open_table(settings.all_cameras[name], base, settings.capture)
-        found[name] = stack.enter_context(closing(camera))
-    live = {name: one for name, one in found.items() if isinstance(one, LiveCamera)}
-    opened.cameras.extend(live.values())
-    heard = _listening(found, settings, base, opened, stack)
-    return {name: Source(camera, name in live) for name, camera in heard.items()}
-
-
-def _listening(
-    found: dict[str, Camera], settings: Settings, base: Path, opened: Opened, stack: ExitStack
-) -> dict[str, Camera]:
-    """Return the cameras with their parts announced by the trigger of the file, if it has one."""
-    if settings.trigger is None:
-        return found
-    trigger = stack.enter_context(closing(triggers.open_table(settings.trigger, base)))
-    ways: list[Trigger] = [trigger]
-    if len(found) > 1:
-        ways = [*stack.enter_context(closing(Fork(trigger, len(found)))).ways]
-    timeout = settings.timeout_ms / 1000
-    listening: dict[str, Camera] = {}
-    for (name, camera), way in zip(found.items(), ways, strict=True):
-        triggered = TriggeredCamera(camera, way, settings.capture, timeout, tell)
-        opened.triggered.append(triggered)
-        listening[name] = stack.enter_context(closing(triggered))
-    return listening
-
-
-def _ahead(  # noqa: PLR0913, PLR0917 - what one is made of
-    camera: Camera,
-    prepare: Prepare,
-    watch: Watch,
-    settings: Settings,
-    opened: Opened,
-    stack: ExitStack,
-) -> Camera:
-    """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
-    if not settings.prepare_threads:
-        return camera
-
-    ahead = Ahead(
-        camera,
-        prepare,
-        workers=settings.prepare_threads,
-        timeout=settings.timeout_ms / 1000,
-        patience=min(PATIENCE_S, settings.max_age_ms / 2000),
-        measure=None if watch.is_idle else watch.measured,
-    )
-    opened.ahead.append(ahead)
-    return stack.enter_context(closing(ahead))
 
 
 class _Recorder:

@@ -22,8 +22,8 @@ from servers import MjpegServer, free_port
 
 GOOD, SCRATCHED = (part_image(label, np.random.default_rng(3)) for label in LABELS)
 KEYS = (
-    "bundle, rule, camera, cameras, trigger, views, frame_px, capture, health, format, "
-    "variant, providers, placement, journal, outputs, timeout_ms, max_age_ms, prepare_threads"
+    "bundle, rule, camera, cameras, trigger, views, frame_px, capture, health, format, variant, "
+    "providers, placement, journal, outputs, timeout_ms, max_age_ms, prepare_threads, name"
 )
 TIMEOUT = "no frame within 0.3 s"
 
@@ -109,8 +109,8 @@ def test_json_is_one_object_a_line_and_the_summary_is_the_last(made: Made, parts
     assert done.returncode == 0
     assert Counter(line["outcome"] for line in verdicts) == {"pass": 3, "fail": 2, "review": 1}
     assert {*verdicts[0]} == {
-        "part", "outcome", "reason", "label", "score", "frame_number", "latency_ms",
-        "looks"
+        "part", "camera", "outcome", "reason", "label", "score", "frame_number",
+        "latency_ms", "looks"
     }  # fmt: skip
     assert verdict(verdicts[0]) == (
         "drawing.png",

@@ -124,7 +124,7 @@ def test_each_camera_of_a_station_sees_each_part(
 
         code, last, stderr = run.end(signal.SIGTERM)
 
-    assert seen == ["bolt 1", "bolt 1"]
+    assert sorted(map(str, seen)) == ["left bolt 1", "right bolt 1"]
     assert (code, stderr) == (0, "")
     assert balance(last["summary"])["triggers"] == 2
 

@@ -1,5 +1,6 @@
 """Announced parts: each has its own frame, taken when it was in view, or an error that names it."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,13 +9,27 @@ from itertools import pairwise
 
 import pytest
 
-from edgecls.errors import CameraError, EndOfStream, FrameMissed, NoPart, TriggerError
+from edgecls.errors import (
+    CameraError,
+    CameraTimeout,
+    EndOfStream,
+    FrameMissed,
+    NoPart,
+    TriggerError,
+)
 from edgecls.frame import Frame
+from edgecls.prediction import Prediction
+from edgecls.verdict import Outcome
 from edgecls_runtime.announcements import MOST_WAITING, Announcements, Heard, Signal
+from edgecls_runtime.cameras import fake
 from edgecls_runtime.cameras.fake import FakeCamera
+from edgecls_runtime.capture import triggered as triggering
+from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime.decision import Rule
 from edgecls_runtime.protocols import Camera
+from edgecls_runtime.station import Station
 from edgecls_runtime.triggers import interval
 from servers import card
 
@@ -304,3 +319,95 @@ def test_a_trigger_that_is_at_its_end_ends_the_stream_after_its_last_part() -> N
         assert parts.read(WAIT_S).part == "bolt 7"
         with pytest.raises(EndOfStream, match=r"^the day is over$"):
             parts.read(WAIT_S)
+
+
+def test_a_late_picture_of_one_part_is_never_the_next_part_s() -> None:
+    script = ("frame", "slow:0.5", "frame*9")
+    opened = fake.open(script=script, live=True, fires=True, height_px=8, width_px=8)
+    outcomes = {}
+    with triggered(LiveCamera(opened, fake.open), timeout=0.2) as (bell, parts):
+        for number in range(8):
+            announced = time.monotonic()
+            bell.put(f"bolt {number}")
+            try:
+                frame = parts.read(WAIT_S)
+                assert frame.captured_at >= announced
+                outcomes[frame.part] = "taken"
+            except FrameMissed as error:
+                outcomes[error.part] = str(error)
+            time.sleep(0.15)
+
+    missed = {part: reason for part, reason in outcomes.items() if reason != "taken"}
+    assert [*outcomes] == [f"bolt {number}" for number in range(8)]
+    assert {"bolt 0", "bolt 6", "bolt 7"}.isdisjoint(missed)
+    assert missed["bolt 1"].startswith("fake camera: no frame within 0.2 s")
+    assert all(
+        re.fullmatch(r"fake camera: the picture before, ordered 0.\d s ago, has not come yet", why)
+        for part, why in missed.items()
+        if part != "bolt 1"
+    )
+
+
+def test_parts_that_come_while_the_camera_is_gone_are_each_missed_in_their_own_time() -> None:
+    with triggered(FakeCamera([], live=True), timeout=0.3) as (bell, parts):
+        for number in range(20):
+            bell.put(f"bolt {number}")
+        began = time.monotonic()
+        for number in range(20):
+            with pytest.raises(FrameMissed) as raised:
+                parts.read(WAIT_S)
+            assert raised.value.part == f"bolt {number}"
+
+    assert time.monotonic() - began < 2  # not 20 time-outs
+
+
+def test_a_camera_that_was_busy_too_long_is_not_told_to_take_another_part_s_picture() -> None:
+    camera = Shutter()
+    bell = Bell()
+    bell.put("bolt 7", time.monotonic() - 1)
+    with (
+        closing(TriggeredCamera(camera, bell, CaptureSettings())) as parts,
+        pytest.raises(FrameMissed) as raised,
+    ):
+        parts.read(WAIT_S)
+
+    assert camera.fired == []
+    assert re.fullmatch(
+        r"missed: the camera was free only 1\d{3} ms after the part was in view > 500 ms",
+        str(raised.value),
+    )
+
+
+def test_a_driver_that_hangs_over_a_part_is_a_fault_and_not_the_peace_of_an_empty_belt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(triggering, "HUNG_S", 0.2)
+    opened = fake.open(script=("hang:1.5",), height_px=8, width_px=8)
+    with triggered(opened, timeout=0.1) as (bell, parts):
+        bell.put("bolt 7")
+        time.sleep(0.5)
+
+        with pytest.raises(CameraTimeout) as raised:
+            parts.read(0.05)
+
+        assert not isinstance(raised.value, NoPart)
+        with pytest.raises(FrameMissed) as missed:
+            parts.read(WAIT_S)
+    assert re.fullmatch(
+        r"trigger: part bolt 7 was announced \d s ago; the camera's driver does not come back",
+        str(raised.value),
+    )
+    assert missed.value.part == "bolt 7"
+
+
+def test_a_frame_that_waited_too_long_for_its_verdict_is_not_judged() -> None:
+    def classify(_: Frame) -> Prediction:
+        raise AssertionError("not to be judged")
+
+    with triggered(Clockwork()) as (bell, parts):
+        bell.put("bolt 7")
+        time.sleep(0.5)
+        verdict = Station(parts, classify, Rule(("ok",)), max_age=0.2).inspect("1")
+
+    assert (verdict.part, verdict.outcome) == ("bolt 7", Outcome.REVIEW)
+    assert re.fullmatch(r"clockwork: frame is 0.\d s old > 0.2 s", verdict.reason)

@@ -88,9 +88,16 @@ def open_table(
         camera: Camera = plugins.open_table(__name__, settings, "camera", base)
         return camera
 
-    again: Callable[[], Camera] = Isolation(settings, base).open if isolated else opened
-    camera = again()
-    return LiveCamera(camera, again, capture.keep, capture.queue) if camera.live else camera
+    isolation = Isolation(settings, base)
+    again: Callable[[], Camera] = isolation.open if isolated else opened
+    try:
+        camera = again()
+    except BaseException:
+        isolation.close()
+        raise
+    if not camera.live:
+        return camera
+    return LiveCamera(camera, again, capture.keep, capture.queue, isolation.close)
 
 
 def may_hang(settings: Mapping[str, object]) -> bool:

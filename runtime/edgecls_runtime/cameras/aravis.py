@@ -23,6 +23,7 @@ from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+EXCLUSIVE = "device"
 NEEDED = (
     system_gi.Typelib("Aravis", "0.8", "gir1.2-aravis-0.8"),
     system_gi.Typelib("GLib", "2.0", "gir1.2-glib-2.0"),

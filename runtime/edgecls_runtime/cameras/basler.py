@@ -23,6 +23,7 @@ from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+EXCLUSIVE = "device"
 # Held by the driver, so that a reader that is late for a moment loses nothing.
 BUFFERS = 10
 READY_MS = 1000

@@ -28,6 +28,7 @@ from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+EXCLUSIVE = "device"
 PATHS_KEY = "GENICAM_GENTL64_PATH"
 BUFFERS = 10
 # One wait inside the producer; Harvester's own 1 ms would wake the processor a thousand times a

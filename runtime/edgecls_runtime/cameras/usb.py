@@ -4,6 +4,8 @@ import cv2
 
 from edgecls_runtime.opencv_camera import OpenCVCamera, opened
 
+EXCLUSIVE = "device"
+
 
 def open(
     *, device: str = "0", width_px: int = 0, height_px: int = 0, rate_hz: float = 0.0

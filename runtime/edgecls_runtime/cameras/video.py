@@ -5,6 +5,8 @@ from pathlib import Path
 from edgecls.errors import CameraError
 from edgecls_runtime.opencv_camera import OpenCVCamera, ffmpeg, opened
 
+EXCLUSIVE = "path"
+
 
 def open(*, path: Path) -> OpenCVCamera:
     """Open a video file.

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecls.errors import ImageError
+from edgecls.errors import CameraError, CameraTimeout, Fault, ImageError
 from edgecls.frame import Frame
+from edgecls_runtime.capture.live import LiveCamera
+from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.capture.undecoded import Undecoded, take
 from edgecls_runtime.health.measures import Figures
 from edgecls_runtime.protocols import Camera
@@ -25,6 +27,8 @@ Prepare = Callable[[Image, Image | None], Image]
 Measure = Callable[[Image], Figures]
 
 GRACE_S = 2.0
+# A camera keeps its own deadline; a file on a network drive may hang.
+HUNG_S = 3.0
 # A frame may wait while a station is held up by an output, but then it begins to show the past.
 PATIENCE_S = 0.25
 
@@ -131,20 +135,33 @@ class Ahead:
 
     def close(self) -> None:
         """Stop the threads and close the camera; closing twice is allowed."""
-        self._stopping = True
-        if self.live:  # that also ends the wait of a thread
+        with self._ready:
+            if self._stopping:
+                return
+            self._stopping = True
+            self._ready.notify_all()
+        has_threads = self.live or isinstance(self._camera, LiveCamera | TriggeredCamera)
+        if has_threads:  # that also ends the wait of ours
             self._camera.close()
+        deadline = time.monotonic() + GRACE_S
+        self._room.release(len(self._threads))
         for thread in self._threads:
-            self._room.release()
             if thread.ident is not None:
-                thread.join(GRACE_S)
+                thread.join(max(deadline - time.monotonic(), 0.0))
         # A file that hangs is left to end with the process: closing it under a read may crash.
-        if not self.live and not any(thread.is_alive() for thread in self._threads):
+        if not has_threads and not any(thread.is_alive() for thread in self._threads):
             self._camera.close()
 
     def _event(self) -> Event:
+        longest = self._timeout + HUNG_S
         with self._ready:
-            self._ready.wait_for(lambda: self._next in self._events)
+            came = self._ready.wait_for(
+                lambda: self._next in self._events or self._stopping, longest
+            )
+            if not came:
+                raise CameraTimeout(f"no frame within {longest:g} s; its source hangs")
+            if self._next not in self._events:
+                raise CameraError("closed", Fault.GONE)
             event = self._events.pop(self._next)
             self._next += 1
         self._room.release()

@@ -45,6 +45,7 @@ class Isolation:
         """
         self._table, self._base = dict(table), base
         self._process: _Process | None = None
+        self._closed = False
 
     def open(self, timeout: float = OPEN_S) -> "IsolatedCamera":
         """Open the camera.
@@ -60,9 +61,17 @@ class Isolation:
         process = self._process
         if process is None or not process.is_alive:
             process = self._process = _Process()
+        if self._closed:
+            process.end()
         ask = {"open": self._table, "base": str(self._base)}
         answer = process.ask(ask, timeout, f"camera {self._table['kind']}")
         return IsolatedCamera(process, answer)
+
+    def close(self) -> None:
+        """End the process, whatever its driver does; closing twice is allowed."""
+        self._closed = True
+        if self._process is not None:
+            self._process.end()
 
 
 class IsolatedCamera:
@@ -102,7 +111,14 @@ class IsolatedCamera:
         )
 
     def fire(self) -> None:
-        """Order a picture; what the camera says to it is said by the next ``take``."""
+        """Order a picture; what the camera says to it is said by the next ``take``.
+
+        Raises:
+            CameraError: It is closed; another one may be open in its process by now.
+
+        """
+        if self._closed:
+            raise CameraError(f"{self._name}: closed", Fault.GONE)
         self._process.tell({"fire": True})
 
     def close(self) -> None:
@@ -118,6 +134,7 @@ class _Process:
 
     def __init__(self) -> None:
         folder = SHARED if Path(SHARED).is_dir() else None
+        self._ended = False
         # The name is needed until the process has opened it; afterwards nobody has to tidy up.
         with tempfile.NamedTemporaryFile(prefix="edgecls-", dir=folder, delete=False) as file:
             path = Path(file.name)
@@ -139,7 +156,7 @@ class _Process:
 
     @property
     def is_alive(self) -> bool:
-        return self._child.poll() is None
+        return not self._ended and self._child.poll() is None
 
     def ask(self, question: object, timeout: float, name: str) -> dict[str, object]:
         """Return the answer, raise the error that was answered, or end the process."""
@@ -147,13 +164,14 @@ class _Process:
         try:
             line = self._answers.get(timeout=timeout)
         except queue.Empty:
-            self._end()
+            self.end()
             raise CameraError(
                 f"{name}: its driver did not come back within {timeout:g} s; its process was ended",
                 Fault.TIMEOUT,
             ) from None
         if line is None:
-            code = self._end()
+            self._answers.put(None)
+            code = self._child.returncode
             raise CameraError(f"{name}: its process ended by itself (code {code})", Fault.GONE)
         answer: dict[str, object] = json.loads(line)
         if "error" in answer:
@@ -169,9 +187,10 @@ class _Process:
 
     def shared(self, count: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
         """Return a copy of the first bytes of the shared memory."""
-        if self._memory is None or len(self._memory) < count:
-            self._memory = mmap.mmap(self._file.fileno(), 0)
-        return np.frombuffer(self._memory, np.uint8, count).copy()
+        memory = self._memory
+        if memory is None or len(memory) < count:
+            memory = self._memory = mmap.mmap(self._file.fileno(), 0)
+        return np.frombuffer(memory, np.uint8, count).copy()
 
     def _listen(self) -> None:
         for line in self._lines:
@@ -181,10 +200,14 @@ class _Process:
         with self._writing, suppress(OSError):
             self._child.__exit__(None, None, None)  # its pipes
         self._file.close()
+        self._memory = None  # which holds a file descriptor of its own
 
-    def _end(self) -> int:
+    def end(self) -> None:
+        """End the process; one that is held by the kernel is left behind, and never used again."""
+        self._ended = True
         self._child.kill()
-        return self._child.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(GRACE_S)
 
 
 def _error(answer: Mapping[str, object]) -> EdgeclsError:

@@ -29,6 +29,11 @@ READ_S = 1.0
 RETRY_S = 0.5
 LOCKED_RETRY_S = 30.0
 GRACE_S = 2.0
+# A call that should have come back after READ_S and has not after this hangs.
+HUNG_S = 3.0
+# A picture that was ordered and is later than this may show another part when it comes: only a
+# camera that was opened again cannot deliver it any more.
+OWED_S = 2.0
 QUEUE = 8
 # A camera that counts anew, or another one in its place, has not missed as many.
 LARGEST_GAP = 1000
@@ -62,6 +67,7 @@ class LiveCamera:
         reopen: Callable[[], Camera],
         keep: Keep = Keep.NEWEST,
         queue: int = QUEUE,
+        release: Callable[[], object] = lambda: None,
     ) -> None:
         """Begin to read an opened camera.
 
@@ -70,19 +76,22 @@ class LiveCamera:
             reopen: Opens it again. A loss is no error: reads time out until it is back.
             keep: Which frames are judged.
             queue: Frames at most that wait to be read, where every one is kept.
+            release: Called at the very end; takes the device from a driver that still hangs.
 
         """
         self.keep, self.live = keep, keep is Keep.NEWEST
         self.fires = isinstance(camera, Firing) and camera.fires
         self.dropped = self.delivered = self.reopened = self.missed = self._overrun = 0
         self._camera, self._open = camera, reopen
-        self._most = queue
+        self._most, self._release = queue, release
         self._slot = threading.Condition()
         self._frames: deque[Undecoded | FrameMissed] = deque()
         self._expected: int | None = None
         self._damaged = 0
         self._where = self._fault = ""
         self._lost = False
+        self._asked = time.monotonic()
+        self._ordered: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="capture", daemon=True)
         self._thread.start()
@@ -134,30 +143,48 @@ class LiveCamera:
         return replace(frame, decode=partial(self._decode, frame))
 
     def fire(self) -> None:
-        """Have the camera take a picture.
+        """Have the camera take a picture; frames that came before are not the one.
 
         Raises:
-            CameraError: It does not take the order, or is being opened again.
+            CameraError: It does not take the order, is being opened again, or still owes the
+                picture before: whose frame comes next could not be told.
 
         """
         camera = self._camera
-        if self._lost or not isinstance(camera, Firing):
-            raise CameraError(self._fault or f"{self._where}cannot be triggered", Fault.GONE)
+        with self._slot:
+            if self._lost or not isinstance(camera, Firing):
+                raise CameraError(self._fault or f"{self._where}cannot be triggered", Fault.GONE)
+            now = time.monotonic()
+            if self._ordered is not None:
+                raise CameraError(
+                    f"{self._where}the picture before, ordered {now - self._ordered:.1f} s ago, "
+                    f"has not come yet",
+                    Fault.TIMEOUT,
+                )
+            self.dropped += len(self._frames)
+            self._frames.clear()
+            # Also when it says no: a picture may have been taken all the same.
+            self._ordered = now
         camera.fire()
 
     def close(self) -> None:
         """Stop reading; a thread that hangs in a driver is left behind to end with the process."""
         with self._slot:
+            if self._stopping.is_set():
+                return
             self._stopping.set()
             self._slot.notify_all()
         self._thread.join(GRACE_S)
+        self._release()
+        self._thread.join(GRACE_S / 4)
 
     def _silence(self, timeout: float) -> CameraTimeout:
         fault = f"; {self._fault}" if self._fault else ""
         message = (
             f"{self._where}no frame within {timeout:g} s; {self.delivered} delivered before{fault}"
         )
-        quiet = self.keep is Keep.TRIGGERED and not self._lost
+        hangs = time.monotonic() - self._asked > HUNG_S
+        quiet = self.keep is Keep.TRIGGERED and not self._lost and not hangs
         return NoPart(message) if quiet else CameraTimeout(message)
 
     def _decode(self, frame: Undecoded) -> NDArray[np.uint8]:
@@ -169,23 +196,33 @@ class LiveCamera:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
+            self._asked = time.monotonic()
             try:
                 self._put(take(self._camera, READ_S))
             except CameraTimeout as error:
                 self._fault = str(error)
+                if self._ordered is not None and time.monotonic() - self._ordered > OWED_S:
+                    self._lose(error)
+                    self._reopen()
             except ImageError as error:
-                self._fault = str(error)
-                if not self.live:
-                    self._damaged += 1
-                    self._miss(str(error))
+                self._tear(str(error))
             except Exception as error:  # noqa: BLE001 - a reader that dies is a silent camera
                 self._lose(error)
                 self._reopen()
         _close(self._camera)
 
+    def _tear(self, fault: str) -> None:
+        """Note a frame that came and is no image."""
+        with self._slot:
+            self._fault, self._ordered = fault, None
+            if not self.live:
+                self._damaged += 1
+                self._miss(fault)
+
     def _put(self, frame: Undecoded) -> None:
         with self._slot:
             self._where, self._fault, self._lost = f"{frame.camera}: ", "", False
+            self._ordered = None
             if self.live:
                 self.dropped += len(self._frames)
                 self._frames.clear()
@@ -195,7 +232,9 @@ class LiveCamera:
                 self._overrun += 1
                 self._miss(f"{self._where}frame came while {self._most} others were waiting")
             else:
-                self._frames.append(replace(frame, number=self.delivered))
+                # A clock that is set wrong must not make a frame younger than it can be.
+                at = min(frame.captured_at, time.monotonic())
+                self._frames.append(replace(frame, number=self.delivered, captured_at=at))
             self.delivered += 1
             self._slot.notify()
 
@@ -222,6 +261,7 @@ class LiveCamera:
         with self._slot:
             self._fault = str(error) or type(error).__name__
             self._lost, self._expected, self._damaged = True, None, 0
+            self._ordered = None
         _close(self._camera)
 
     def _reopen(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from edgecls.errors import (
     CameraError,
+    CameraTimeout,
     DeviceError,
     EndOfStream,
     FrameMissed,
@@ -29,6 +30,8 @@ from edgecls_runtime.protocols import Camera, Counting, Firing, Trigger
 WAIT_S = 0.5
 LOST_S = 0.1
 GRACE_S = 2.0
+# A part that is looked for so much longer than it may take hangs in a driver.
+HUNG_S = 3.0
 
 
 class TriggeredCamera:
@@ -66,6 +69,7 @@ class TriggeredCamera:
         self._waiting: deque[Undecoded | DeviceError] = deque()
         self._lost = self._is_flooded = False
         self._told = 0
+        self._looking: tuple[str, float] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="triggers", daemon=True)
         self._thread.start()
@@ -88,6 +92,7 @@ class TriggeredCamera:
 
         Raises:
             NoPart: None was announced.
+            CameraTimeout: One was long ago, and the camera's driver hangs.
             FrameMissed, ImageError: A part was, and has no frame; the error names it.
             TriggerError: What announces parts is gone; said once, not of any part.
             EndOfStream: The camera, a file, is at its end, or the trigger.
@@ -100,7 +105,7 @@ class TriggeredCamera:
         with self._arrived:
             self._arrived.wait_for(lambda: self._waiting or self._stopping.is_set(), timeout)
             if not self._waiting:
-                raise NoPart(f"trigger: no part announced within {timeout:g} s")
+                raise self._silence(timeout)
             found = self._waiting.popleft()
         if isinstance(found, Undecoded):
             return found
@@ -109,11 +114,25 @@ class TriggeredCamera:
     def close(self) -> None:
         """Stop waiting for parts; closing twice is allowed."""
         with self._arrived:
+            if self._stopping.is_set():
+                return
             self._stopping.set()
             self._arrived.notify_all()
         self._trigger.close()
+        if self._camera.live:  # that also ends the wait for a frame
+            self._camera.close()
         self._thread.join(GRACE_S)
         self._camera.close()
+
+    def _silence(self, timeout: float) -> CameraTimeout:
+        looking, now = self._looking, time.monotonic()
+        if looking is not None and now - looking[1] > self._timeout + HUNG_S:
+            part, since = looking
+            return CameraTimeout(
+                f"trigger: part {part} was announced {now - since:.0f} s ago; "
+                f"the camera's driver does not come back"
+            )
+        return NoPart(f"trigger: no part announced within {timeout:g} s")
 
     def _heard(self) -> Heard:
         return self._trigger.heard if isinstance(self._trigger, Counting) else Heard(self._seen)
@@ -127,7 +146,12 @@ class TriggeredCamera:
                 return
             if signal is not None:
                 self._seen += 1
-                found = self._found(signal, signal.part or str(self._seen))
+                part = signal.part or str(self._seen)
+                # Not before it is in view, which may be minutes away.
+                seen = max(signal.at + self._capture.delay_ms / 1000, time.monotonic())
+                self._looking = part, seen
+                found = self._found(signal, part)
+                self._looking = None
                 self._count(found)
                 self._put(found)
             self._notice_flood(quiet=signal is None)
@@ -167,7 +191,7 @@ class TriggeredCamera:
 
     def _found(self, signal: Signal, part: str) -> Undecoded | DeviceError:
         with self._arrived:
-            waiting = len(self._waiting)
+            waiting = sum(isinstance(one, Undecoded) for one in self._waiting)
         if waiting >= self._capture.queue:
             return FrameMissed(f"missed: {waiting} parts were still waiting to be judged", part)
         try:
@@ -186,21 +210,31 @@ class TriggeredCamera:
         if self._stopping.wait(max(due - time.monotonic(), 0.0)):
             raise CameraError("missed: the station is stopping")
         if isinstance(self._camera, Firing) and self._camera.fires:
-            self._camera.fire()
-        deadline = max(due, time.monotonic()) + self._timeout
+            self._fire(self._camera, due)
+        # From when it was due: parts that came while the camera was gone do not wait in a queue
+        # that grows, each for its own time-out.
+        deadline = due + self._timeout
         while True:
-            left = max(deadline - time.monotonic(), 0.0)
+            left = max(round(deadline - time.monotonic(), 2), 0.0)
             frame = take(self._camera, left)
             late = frame.captured_at - due
             if not self._camera.live:
                 return frame  # a file has no clock: each of its frames is the next part
-            if 1000 * late > self._capture.window_ms:
-                raise CameraError(
-                    f"missed: {frame.camera}: frame came {1000 * late:.0f} ms after the part was "
-                    f"in view > {self._capture.window_ms:g} ms"
-                )
+            self._require_in_time(late, f"{frame.camera}: frame came")
             if late >= 0:
                 return frame
+
+    def _fire(self, camera: Firing, due: float) -> None:
+        if self._camera.live:
+            self._require_in_time(time.monotonic() - due, "the camera was free only")
+        camera.fire()
+
+    def _require_in_time(self, late: float, what: str) -> None:
+        if 1000 * late > self._capture.window_ms:
+            raise CameraError(
+                f"missed: {what} {1000 * late:.0f} ms after the part was "
+                f"in view > {self._capture.window_ms:g} ms"
+            )
 
     def _count(self, found: Undecoded | DeviceError) -> None:
         with self._arrived:

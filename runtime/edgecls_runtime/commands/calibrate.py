@@ -13,12 +13,13 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edgecls import progress
 from edgecls.errors import CameraTimeout, ConfigError, EndOfStream, ImageError
 from edgecls_runtime import cameras, config
+from edgecls_runtime.capture.together import Together
 from edgecls_runtime.commands import add_json, count, print_json
 from edgecls_runtime.config import Settings
 from edgecls_runtime.health import kept
@@ -26,7 +27,7 @@ from edgecls_runtime.health.calibration import Calibrated, Gathered
 from edgecls_runtime.health.learning import FEWEST, MARGIN
 from edgecls_runtime.health.lines import as_json, lines
 from edgecls_runtime.protocols import Camera
-from edgecls_runtime.wiring import Opened, open_cameras
+from edgecls_runtime.sources import Sources
 
 FRAMES = 300
 # Each is kept as a small picture until the end: 20 kB.
@@ -134,9 +135,8 @@ def _opened(
         with closing(cameras.open_table(table)) as folder:
             yield folder, False
         return
-    with ExitStack() as stack:
-        base = arguments.station.parent
-        source = open_cameras([name], base, settings, Opened(), stack)[name]
+    with Together() as together:
+        source = Sources(together).open([name], settings, arguments.station.parent)[name]
         yield source.camera, source.live
 
 

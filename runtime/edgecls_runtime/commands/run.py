@@ -60,8 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
         finally:  # a full disk ends the run; what was judged before is still worth knowing
+            sources = opened.sources
             summary = statistics.summary(
-                opened.dropped, opened.reopened, opened.missed, opened.counts
+                sources.dropped, sources.reopened, sources.missed, sources.counts
             )
             line = json.dumps({"summary": summary}) if arguments.json else _line(summary)
             with suppress(OSError):  # stdout may be what failed
@@ -79,7 +80,19 @@ def _settings(arguments: argparse.Namespace) -> list[tuple[Settings, Path]]:
         raise ConfigError(
             f"--{given[0]}: not together with a station file; set it in {arguments.stations[0]}"
         )
-    return [(_with_json(config.read(p), arguments.json), p.parent) for p in arguments.stations]
+    return [
+        (
+            _with_json(_named(config.read(path), path, arguments.stations), arguments.json),
+            path.parent,
+        )
+        for path in arguments.stations
+    ]
+
+
+def _named(settings: Settings, path: Path, stations: list[Path]) -> Settings:
+    """Return the settings of one of several files with a name: the file's, where it says none."""
+    alone = settings.name or len(stations) == 1
+    return settings if alone else replace(settings, name=path.stem)
 
 
 def _from_flags(arguments: argparse.Namespace) -> Settings:

@@ -48,6 +48,7 @@ def _table(verdict: Verdict) -> dict[str, object]:
     prediction, latency = verdict.prediction, verdict.latency
     return {
         "part": verdict.part,
+        "camera": verdict.camera,
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "label": prediction and prediction.label,

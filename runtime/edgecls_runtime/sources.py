@@ -1,0 +1,122 @@
+"""The cameras of a station file, what announces their parts, and what prepares their frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecls.progress import tell
+from edgecls_runtime import cameras, triggers
+from edgecls_runtime.announcements import Counts
+from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
+from edgecls_runtime.capture.live import Keep, LiveCamera
+from edgecls_runtime.capture.together import Together
+from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime.config import Settings
+from edgecls_runtime.forked import Fork
+from edgecls_runtime.health.watch import Watch
+from edgecls_runtime.protocols import Camera, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A camera with its parts announced, and whether it is a live one, whose frames are new."""
+
+    camera: Camera
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the frames of all stations of a process come from.
+
+    Attributes:
+        together: Closes all of it.
+        cameras: Live cameras, for their counters.
+        triggered: Cameras whose parts are announced, for their counters.
+        prepared: What prepares frames, for its counters.
+
+    """
+
+    together: Together = field(default_factory=Together)
+    cameras: list[LiveCamera] = field(default_factory=list)
+    triggered: list[TriggeredCamera] = field(default_factory=list)
+    prepared: list[Ahead] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were replaced by newer ones before they were judged."""
+        prepared = sum(one.dropped for one in self.prepared)
+        return prepared + sum(one.dropped for one in self.cameras)
+
+    @property
+    def reopened(self) -> int:
+        """How often a camera was lost and opened again."""
+        return sum(camera.reopened for camera in self.cameras)
+
+    @property
+    def counts(self) -> Counts | None:
+        """What became of the parts that were announced; None where nothing announces any."""
+        lines = [one.counts for one in self.cameras if one.keep is Keep.TRIGGERED]
+        found = [*lines, *(one.counts for one in self.triggered)]
+        return sum(found, Counts()) if found else None
+
+    @property
+    def missed(self) -> int:
+        """Frames of cameras that nothing triggers, which were to be judged and are lost."""
+        return sum(one.missed for one in self.cameras if one.keep is not Keep.TRIGGERED)
+
+    def open(self, names: Sequence[str], settings: Settings, base: Path) -> dict[str, Source]:
+        """Open cameras of a station file, and what announces their parts.
+
+        Args:
+            names: Of the cameras.
+            settings: The file.
+            base: What relative paths in it are relative to.
+
+        Raises:
+            EdgeclsError: Something cannot be opened; what was is closed by ``together``.
+
+        """
+        found: dict[str, Source] = {}
+        for name in names:
+            camera = cameras.open_table(settings.all_cameras[name], base, settings.capture)
+            self.together.add(camera)
+            if isinstance(camera, LiveCamera):
+                self.cameras.append(camera)
+            found[name] = Source(camera, isinstance(camera, LiveCamera))
+        if settings.trigger is None:
+            return found
+        timeout = settings.timeout_ms / 1000
+        heard = self._triggers(settings.trigger, base, len(found))
+        for trigger, (name, source) in zip(heard, list(found.items()), strict=True):
+            parts = TriggeredCamera(source.camera, trigger, settings.capture, timeout, tell)
+            self.triggered.append(parts)
+            self.together.add(parts, instead_of=source.camera)
+            found[name] = Source(parts, source.live)
+        return found
+
+    def ahead(self, camera: Camera, prepare: Prepare, watch: Watch, settings: Settings) -> Camera:
+        """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
+        if not settings.prepare_threads:
+            return camera
+        ahead = Ahead(
+            camera,
+            prepare,
+            # Shared out: more frames under way than there are cores only grow old together.
+            workers=max(settings.prepare_threads // len(settings.all_cameras), 1),
+            timeout=settings.timeout_ms / 1000,
+            patience=min(PATIENCE_S, settings.max_age_ms / 2000),
+            measure=None if watch.is_idle else watch.measured,
+        )
+        self.prepared.append(ahead)
+        self.together.add(ahead, instead_of=camera)
+        return ahead
+
+    def _triggers(self, table: Mapping[str, object], base: Path, count: int) -> Sequence[Trigger]:
+        """Return a trigger for each of several cameras; they hear one, which is opened once."""
+        trigger = triggers.open_table(table, base)
+        if count == 1:
+            return (trigger,)
+        fork = Fork(trigger, count)
+        self.together.add(fork)
+        return fork.ways
