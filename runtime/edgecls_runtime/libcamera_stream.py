@@ -80,7 +80,7 @@ class LibcameraCamera:
         self._package, self._camera, self._name = package, camera, name
         self._stream, self._silence = stream, silence
         self._manager = package.CameraManager.singleton()
-        self._clock, self._number = SensorClock(), -1
+        self._clock, self._number, self._count = SensorClock(), -1, 0
         self._memory: dict[int, mmap.mmap] = {}
         self._ready: deque[Any] = deque()
         self._requests: list[Any] = []
@@ -111,7 +111,7 @@ class LibcameraCamera:
                 request.reuse()
                 self._camera.queue_request(request)
             if taken is not None:
-                self._heard = time.monotonic()
+                self._heard, self._count = time.monotonic(), self._count + 1
                 return taken
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class LibcameraCamera:
         return self._ready.popleft()
 
     def _silent(self, timeout: float) -> CameraError:
-        delivered = f"{self._number + 1} frames delivered before"
+        delivered = f"{self._count} frames delivered before"
         silent = time.monotonic() - self._heard
         if silent >= self._silence:
             return CameraError(

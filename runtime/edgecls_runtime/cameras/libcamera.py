@@ -15,6 +15,8 @@ from edgecls_runtime.v4l2.found import holders
 
 MAY_HANG = True
 LONGEST_MS = 600_000
+CONTROLS = {"rate_hz": "FrameDurationLimits", "exposure_ms": "ExposureTime", "gain": "AnalogueGain"}
+TOLERANCE = 0.005  # 30 Hz are 33333 us
 INSTALL = (
     "run: sudo apt install python3-libcamera, and make the environment with: "
     "python3 -m venv --system-site-packages"
@@ -57,11 +59,7 @@ def open(  # noqa: PLR0913 - the keys of the table
     _acquire(found, name)
     try:
         configured = _configured(package, found, (width_px, height_px), name)
-        wanted = {
-            "FrameDurationLimits": 1e6 / rate_hz if rate_hz else 0.0,
-            "ExposureTime": exposure_ms * 1000,
-            "AnalogueGain": gain,
-        }
+        wanted = {"rate_hz": rate_hz, "exposure_ms": exposure_ms, "gain": gain}
         coding = CODINGS[str(configured.pixel_format)]
         stream = Stream(configured, coding, _controls(found, wanted, name))
         return LibcameraCamera(package, found, name, stream, timeout_ms / 1000)
@@ -144,33 +142,35 @@ def _configured(package: ModuleType, camera: Any, size: tuple[int, int], name: s
     return one
 
 
-def _controls(
-    camera: Any,  # noqa: ANN401 - libcamera has no types
-    wanted: dict[str, float],
-    name: str,
-) -> dict[Any, object]:
-    """Return what to start with; of what the camera has, and in its limits."""
-    limits = {control.name: (control, limit) for control, limit in camera.controls.items()}
+def _controls(camera: Any, wanted: dict[str, float], name: str) -> dict[Any, object]:  # noqa: ANN401
+    """Return what to start with: of what the camera has, and in its limits."""
+    known = {control.name: (control, limit) for control, limit in camera.controls.items()}
     controls: dict[Any, object] = {}
     for key, value in wanted.items():
         if not value:
             continue
-        if key not in limits:
+        if CONTROLS[key] not in known:
+            raise CameraError(f"{name}: its {key} cannot be set; leave it out", Fault.FORMAT)
+        control, limit = known[CONTROLS[key]]
+        least, most = sorted((_for_people(key, limit.min), _for_people(key, limit.max)))
+        if not least * (1 - TOLERANCE) <= value <= most * (1 + TOLERANCE):
             raise CameraError(
-                f"{name}: no {key}; it has {', '.join(sorted(limits)) or 'no control'}",
-                Fault.FORMAT,
+                f"{name}: no {key} of {value:g}; it offers {least:.4g} to {most:.4g}", Fault.FORMAT
             )
-        control, limit = limits[key]
-        if not _least(limit.min) <= value <= _least(limit.max):
-            raise CameraError(
-                f"{name}: {key} of {value:g}; it takes {limit.min} to {limit.max}", Fault.FORMAT
-            )
-        if key == "FrameDurationLimits":
-            controls[control] = (round(value), round(value))
-        else:
-            controls[control] = round(value) if key == "ExposureTime" else value
+        controls[control] = _for_libcamera(key, min(max(value, least), most))
     return controls
 
 
-def _least(limit: Any) -> float:  # noqa: ANN401 - a number, or one for each of two
-    return float(min(limit) if isinstance(limit, tuple | list) else limit)
+def _for_people(key: str, value: Any) -> float:  # noqa: ANN401 - a number, or two for a range
+    """Return a control's value in the unit of the table's key."""
+    number = float(value[0] if isinstance(value, tuple | list) else value)
+    if key == "rate_hz":
+        return 1e6 / number if number else float("inf")
+    return number / 1000 if key == "exposure_ms" else number
+
+
+def _for_libcamera(key: str, value: float) -> object:
+    """Return a value of the table as libcamera counts it: in microseconds, where it is a time."""
+    if key == "rate_hz":
+        return (round(1e6 / value),) * 2
+    return round(value * 1000) if key == "exposure_ms" else value

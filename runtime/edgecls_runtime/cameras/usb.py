@@ -53,15 +53,13 @@ def open(  # noqa: PLR0913 - the keys of the table
     _check(wanted, exposure_ms, timeout_ms)
     opened = Device(_path(device), f"usb camera {device}")
     try:
-        mode = modes.chosen(opened, wanted)
-        camera = V4L2Camera(opened, mode, timeout_ms / 1000)
-        # Behind the format: setting one makes some devices forget the others.
+        pixels = modes.set_to(opened, modes.chosen(opened, wanted))
         settable.expose(opened, exposure_ms)
         settable.adjust(opened, controls or {})
+        return V4L2Camera(opened, pixels, timeout_ms / 1000)
     except BaseException:
         opened.close()
         raise
-    return camera
 
 
 def probed() -> Probed:

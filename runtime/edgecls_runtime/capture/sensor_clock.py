@@ -2,8 +2,10 @@
 
 import time
 
-# A stamp that is further back says another clock's time, or none. Long exposures begin earlier.
+# A stamp that is further away says another clock's time, or none. Long exposures begin earlier; and
+# drivers that count frames instead of looking at a clock run ahead of it.
 OLDEST_S = 5.0
+NEWEST_S = 1.0
 
 
 class SensorClock:
@@ -40,7 +42,6 @@ def _ahead(stamp: float, arrived: float) -> float | None:
     now = time.monotonic()
     for clock in (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME):
         ahead = time.clock_gettime(clock) - now
-        # A millisecond: the two were not read in the same moment.
-        if -0.001 <= arrived - (stamp - ahead) <= OLDEST_S:
+        if -NEWEST_S <= arrived - (stamp - ahead) <= OLDEST_S:
             return ahead if clock == time.CLOCK_BOOTTIME else 0.0
     return None

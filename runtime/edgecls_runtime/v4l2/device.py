@@ -11,7 +11,7 @@ from edgecls.errors import CameraError, Fault
 from edgecls_runtime.v4l2 import layout
 from edgecls_runtime.v4l2.found import Found, holders, nodes
 
-LISTED = "v4l2-ctl --list-devices"
+DELIVERS = layout.CAP_VIDEO_CAPTURE | layout.CAP_STREAMING
 LOST = (errno.ENODEV, errno.ENXIO, errno.EIO, errno.EPROTO, errno.ESHUTDOWN)
 
 
@@ -85,27 +85,14 @@ class Device:
         if file >= 0:
             os.close(file)
 
-    def capability(self) -> layout.Capability:
-        """Return what the device says of itself.
-
-        Raises:
-            OSError: It is no video device.
-
-        """
-        found = layout.Capability()
-        self.ask(layout.QUERYCAP, found)
-        if not found.capabilities & layout.CAP_DEVICE_CAPS:
-            found.device_caps = found.capabilities
-        return found
-
     def _require_capture(self) -> None:
         try:
-            able = self.capability().device_caps
+            able = _capabilities(self.file)
         except OSError as error:
             raise CameraError(
                 f"{self.name}: not a video device; {_here()}", Fault.MISSING
             ) from error
-        if able & layout.CAP_VIDEO_CAPTURE and able & layout.CAP_STREAMING:
+        if able & DELIVERS == DELIVERS:
             return
         if able & layout.CAP_VIDEO_CAPTURE_MPLANE:
             found, remedy = "multi-planar", "kind gstreamer with v4l2src can read it"
@@ -141,14 +128,24 @@ def cameras() -> list[Found]:
 
 def _delivers(found: Found) -> bool:
     try:
-        device = Device(found.node, str(found.node))
-    except CameraError as error:
+        file = os.open(found.node, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
         # It cannot be asked: of each device the first node usually is the one with images.
-        return error.fault in (Fault.REFUSED, Fault.BUSY) and found.index == 0
+        return found.index == 0
     try:
-        return not device.capability().device_caps & layout.CAP_IO_MC
+        return _capabilities(file) & (DELIVERS | layout.CAP_IO_MC) == DELIVERS
+    except OSError:
+        return False
     finally:
-        device.close()
+        os.close(file)
+
+
+def _capabilities(file: int) -> int:
+    """Return what a device can do, of the node that is open."""
+    found = layout.Capability()
+    fcntl.ioctl(file, layout.QUERYCAP, found)
+    has_own = found.capabilities & layout.CAP_DEVICE_CAPS
+    return int(found.device_caps if has_own else found.capabilities)
 
 
 def _here() -> str:

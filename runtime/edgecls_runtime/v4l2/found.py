@@ -1,6 +1,7 @@
 """Which video devices are here, what they are called for good, and who holds one."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,31 +58,31 @@ def stable(node: Path) -> Path:
 
 
 def holders(node: Path) -> list[str]:
-    """Return who has a device node open, besides this process; those that may be looked into."""
+    """Return who else has a device node open; those that may be looked into."""
     try:
         device = node.stat().st_rdev
     except OSError:
         return []
+    found = []
     processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
-    return [
-        f"{_called(process)} (process {process.name})"
-        for process in sorted(processes, key=lambda process: int(process.name))
-        if int(process.name) != os.getpid() and _has_open(process, device)
-    ]
+    for process in sorted(processes, key=lambda process: int(process.name)):
+        is_ours = int(process.name) == os.getpid()
+        if _times_open(process, device) > is_ours:  # once by whoever asks
+            name = "this very process" if is_ours else _called(process)
+            found.append(f"{name} (process {process.name})")
+    return found
 
 
-def _has_open(process: Path, device: int) -> bool:
+def _times_open(process: Path, device: int) -> int:
     try:
         files = list((process / "fd").iterdir())
     except OSError:  # somebody else's, or it has ended
-        return False
+        return 0
+    times = 0
     for file in files:
-        try:
-            if file.stat().st_rdev == device:
-                return True
-        except OSError:
-            continue
-    return False
+        with suppress(OSError):
+            times += file.stat().st_rdev == device
+    return times
 
 
 def _called(process: Path) -> str:

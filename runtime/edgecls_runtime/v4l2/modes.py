@@ -102,15 +102,14 @@ def chosen(device: Device, wanted: Wanted) -> Wanted:
         if (found := _fitting(sizes[name], wanted, _now(device))) is not None
     }
     if not fitting:
-        offered = "; ".join(f"{name} {', '.join(map(str, sizes[name]))}" for name in formats)
+        offered = _grouped({name: ", ".join(map(str, sizes[name])) for name in formats})
         raise CameraError(f"{device.name}: no {wanted}; it offers {offered}", Fault.FORMAT)
     rates = {name: _rates(device, name, *size) for name, size in fitting.items()}
     if wanted.rate and any(found.hz for found in rates.values()):
         able = [name for name in rates if rates[name].nearest(wanted.rate)]
         if not able:
-            offered = "; ".join(
-                f"{name} {width}x{height} {rates[name]}"
-                for name, (width, height) in fitting.items()
+            offered = _grouped(
+                {name: f"{rates[name]} at {w}x{h}" for name, (w, h) in fitting.items()}
             )
             raise CameraError(
                 f"{device.name}: no {wanted.rate:g} Hz; it offers {offered}", Fault.FORMAT
@@ -119,6 +118,50 @@ def chosen(device: Device, wanted: Wanted) -> Wanted:
     # Of equally fast ones the first that the device names, which is the one it was made for.
     best = max(rates, key=lambda name: max(rates[name].hz, default=0.0))
     return Wanted(best, *fitting[best], wanted.rate)
+
+
+def set_to(device: Device, mode: Wanted) -> layout.PixelFormat:
+    """Set format, size and rate; return what the driver makes of them.
+
+    Raises:
+        CameraError: It took what it has nearest instead; or it is busy.
+
+    """
+    table = layout.Format(type=layout.CAPTURE)
+    device.insist(layout.G_FMT, table, "its format")
+    pixels: layout.PixelFormat = table.fmt.pix
+    pixels.pixelformat = layout.fourcc(mode.format)
+    pixels.width, pixels.height = mode.width or pixels.width, mode.height or pixels.height
+    pixels.field, pixels.bytesperline, pixels.sizeimage = layout.FIELD_ANY, 0, 0
+    wanted = f"{pixels.width}x{pixels.height} in {mode.format}"
+    device.insist(layout.S_FMT, table, wanted)
+    found = f"{pixels.width}x{pixels.height} in {layout.name_of(pixels.pixelformat)}"
+    if found != wanted:
+        raise CameraError(f"{device.name}: no {wanted}; it offers {found}", Fault.FORMAT)
+    _set_rate(device, mode.rate)
+    return layout.PixelFormat.from_buffer_copy(pixels)
+
+
+def _set_rate(device: Device, rate: float) -> None:
+    if not rate:
+        return
+    table = layout.StreamParameters(type=layout.CAPTURE)
+    device.insist(layout.G_PARM, table, "its rate")
+    capture = table.parm.capture
+    capture.timeperframe = layout.Fraction(1000, round(rate * 1000))
+    device.insist(layout.S_PARM, table, f"{rate:g} Hz")
+    found = capture.timeperframe
+    hz = found.denominator / found.numerator if found.numerator else 0.0
+    if abs(hz - rate) > RATE_TOLERANCE * rate:
+        raise CameraError(f"{device.name}: no {rate:g} Hz; it offers {hz:.4g} Hz", Fault.FORMAT)
+
+
+def _grouped(offers: dict[str, str]) -> str:
+    """Return what formats offer, each offer once."""
+    texts = dict.fromkeys(offers.values())
+    return "; ".join(
+        f"{text} in {', '.join(name for name in offers if offers[name] == text)}" for text in texts
+    )
 
 
 def _formats(device: Device, wanted: Wanted) -> list[str]:

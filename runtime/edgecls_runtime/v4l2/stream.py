@@ -16,7 +16,7 @@ from edgecls_runtime.capture.sensor_clock import SensorClock
 from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.v4l2 import layout
 from edgecls_runtime.v4l2.device import Device
-from edgecls_runtime.v4l2.modes import CODINGS, RATE_TOLERANCE, Wanted
+from edgecls_runtime.v4l2.modes import CODINGS
 
 # One is being filled, one is being copied; the others are for a reader that is late by two frames.
 BUFFERS = 4
@@ -30,27 +30,30 @@ class V4L2Camera:
 
     live = True
 
-    def __init__(self, device: Device, mode: Wanted, silence: float) -> None:
+    def __init__(self, device: Device, pixels: layout.PixelFormat, silence: float) -> None:
         """Begin to stream.
 
         Args:
             device: Opened; closed by this, also when it cannot stream.
-            mode: What ``modes.chosen`` chose.
+            pixels: What ``modes.set_to`` set it to.
             silence: Seconds without a frame after which the device counts as lost.
 
         Raises:
-            CameraError: The device is busy, or does not take the mode.
+            CameraError: The device is busy, or cannot stream.
 
         """
         self._device, self._silence = device, silence
-        self._clock, self._number = SensorClock(), -1
+        self._clock, self._number, self._count = SensorClock(), -1, 0
         self._memory: list[mmap.mmap] = []
-        self._pixels = _format_set(device, mode)
-        self._coding = CODINGS[layout.name_of(self._pixels.pixelformat)]
-        _rate_set(device, mode.rate)
+        self._pixels = pixels
+        self._coding = CODINGS[layout.name_of(pixels.pixelformat)]
         self._poll = select.poll()
         self._poll.register(device.file, select.POLLIN)
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()  # memory that stays mapped keeps a device busy after it was closed
+            raise
         self._heard = time.monotonic()
 
     def read(self, timeout: float) -> Frame:
@@ -72,7 +75,7 @@ class V4L2Camera:
             self._wait(deadline, timeout)
             taken = self._next()
             if taken is not None:
-                self._heard = time.monotonic()
+                self._heard, self._count = time.monotonic(), self._count + 1
                 return taken
 
     def close(self) -> None:
@@ -136,15 +139,16 @@ class V4L2Camera:
             raise self._device.error(error, "reading") from error
         arrived = time.monotonic()
         data = self._copied(buffer)
-        sequence, stamp = buffer.sequence, buffer.timestamp
+        sequence = buffer.sequence
+        # Now: handing the buffer back clears it.
+        stamp = buffer.timestamp.seconds + buffer.timestamp.microseconds / 1e6
         self._device.insist(layout.QBUF, buffer, "reading")
         # Some drivers do not count.
         number = self._number = max(sequence, self._number + 1)
         if data is None:
             return None
-        seconds = stamp.seconds + stamp.microseconds / 1e6
         coded = Coded(data, self._coding, f"{self._device.name}: frame {number}")
-        return Undecoded(coded, number, self._clock.when(seconds, arrived), self._device.name)
+        return Undecoded(coded, number, self._clock.when(stamp, arrived), self._device.name)
 
     def _copied(self, buffer: layout.Buffer) -> NDArray[np.uint8] | None:
         """Return what a buffer holds, in the shape of its coding; None when that is not whole."""
@@ -164,37 +168,7 @@ class V4L2Camera:
         return np.array(lines).reshape(shape)
 
     def _delivered(self) -> str:
-        return f"{self._number + 1} frames delivered before"
-
-
-def _format_set(device: Device, mode: Wanted) -> layout.PixelFormat:
-    """Set format and size; the driver takes what is nearest, which is not what was asked for."""
-    table = layout.Format(type=layout.CAPTURE)
-    device.insist(layout.G_FMT, table, "its format")
-    pixels: layout.PixelFormat = table.fmt.pix
-    pixels.pixelformat = layout.fourcc(mode.format)
-    pixels.width, pixels.height = mode.width or pixels.width, mode.height or pixels.height
-    pixels.field, pixels.bytesperline, pixels.sizeimage = layout.FIELD_ANY, 0, 0
-    wanted = f"{pixels.width}x{pixels.height} in {mode.format}"
-    device.insist(layout.S_FMT, table, wanted)
-    found = f"{pixels.width}x{pixels.height} in {layout.name_of(pixels.pixelformat)}"
-    if found != wanted:
-        raise CameraError(f"{device.name}: no {wanted}; it offers {found}", Fault.FORMAT)
-    return layout.PixelFormat.from_buffer_copy(pixels)
-
-
-def _rate_set(device: Device, rate: float) -> None:
-    if not rate:
-        return
-    table = layout.StreamParameters(type=layout.CAPTURE)
-    device.insist(layout.G_PARM, table, "its rate")
-    capture = table.parm.capture
-    capture.timeperframe = layout.Fraction(1000, round(rate * 1000))
-    device.insist(layout.S_PARM, table, f"{rate:g} Hz")
-    found = capture.timeperframe
-    hz = found.denominator / found.numerator if found.numerator else 0.0
-    if abs(hz - rate) > RATE_TOLERANCE * rate:
-        raise CameraError(f"{device.name}: no {rate:g} Hz; it offers {hz:.4g} Hz", Fault.FORMAT)
+        return f"{self._count} frames delivered before"
 
 
 def _buffer(number: int) -> layout.Buffer:
