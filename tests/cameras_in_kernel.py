@@ -5,6 +5,7 @@ machine: vivid (a camera whose driver injects faults), vhci-hcd with uvcvideo (a
 software), udmabuf (libcamera's virtual camera).
 """
 
+import faulthandler
 import itertools
 import os
 import re
@@ -32,6 +33,7 @@ from edgecls_runtime.v4l2.stream import V4L2Camera
 from uvc_device import AE_MODE, EXPOSURE, Webcam
 
 WAIT_S = 30.0
+HUNG_S = 120.0  # no check takes as long; where it stands is told, and the machine ends
 VIVID = "/dev/v4l/by-path/platform-vivid.0-video-index0"
 WEBCAM = "/dev/v4l/by-id/usb-edgecls_Test_Camera_0042-video-index0"
 RED, NO_TEXT, START_OF_EXPOSURE = 7, 2, 1
@@ -464,6 +466,7 @@ def run(checks: tuple[Callable[[], None], ...]) -> None:
     """Run checks; print a line for each."""
     for check in checks:
         began, name = time.monotonic(), check.__name__.replace("_", " ")
+        faulthandler.dump_traceback_later(HUNG_S, exit=True)
         try:
             check()
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still run
@@ -481,6 +484,7 @@ def main() -> None:
     wait_for(WEBCAM)
     run(WEBCAM_CHECKS)
     run(LIBCAMERA_CHECKS)
+    faulthandler.cancel_dump_traceback_later()
     tell("DONE")
 
 

@@ -121,7 +121,8 @@ class LibcameraCamera:
             return
         with suppress(RuntimeError):
             camera.stop()
-        self._manager.get_ready_requests()  # those that stopping gave back
+        if self._poll.poll(0):  # without any it would wait for one
+            self._manager.get_ready_requests()  # those that stopping gave back
         self._ready.clear()
         self._requests.clear()
         for memory in self._memory.values():
