@@ -82,7 +82,7 @@ def test_relative_paths_are_relative_to_the_station_file(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("table", "kind", "text"),
     [
-        ({"kind": "usb", "device": "97"}, CameraError, r"^usb camera 97: cannot be opened; "),
+        ({"kind": "usb", "device": "97"}, CameraError, r"^usb camera 97: no such device; "),
         ({"kind": "usb", "colour": 1}, ConfigError, r"^camera.colour: unknown key; known keys"),
     ],
     ids=["no device", "no such key"],

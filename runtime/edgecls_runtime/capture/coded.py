@@ -27,6 +27,8 @@ class Coding(StrEnum):
     YUYV = "yuyv"  # (height, width, 2)
     YUV_YUYV = "yuv_yuyv"  # the same with brightness from 0 to 255, as GenICam's cameras send it
     YUV_UYVY = "yuv_uyvy"  # likewise, colour first
+    UYVY = "uyvy"  # (height, width, 2)
+    NV12 = "nv12"  # (height * 3 / 2, width): luma, then pairs of chroma at half the size
     JPEG = "jpeg"  # (bytes,)
 
 
@@ -41,6 +43,8 @@ TO_RGB = {
     Coding.BAYER_GB: cv2.COLOR_BayerGR2RGB,
     Coding.BAYER_BG: cv2.COLOR_BayerRG2RGB,
     Coding.YUYV: cv2.COLOR_YUV2RGB_YUYV,
+    Coding.UYVY: cv2.COLOR_YUV2RGB_UYVY,
+    Coding.NV12: cv2.COLOR_YUV2RGB_NV12,
 }
 
 
