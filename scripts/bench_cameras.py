@@ -29,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from edgecls.errors import CameraTimeout
 from edgecls_runtime import cameras
-from edgecls_runtime.opencv_camera import ffmpeg
 from servers import RTSP_MISSING, RtspServer, cable, can_lay_cables, can_serve_rtsp, rtsp_server
 
 Image = NDArray[np.uint8]
@@ -63,8 +62,7 @@ class Raw:
         self._capture = self._opened()
 
     def _opened(self) -> cv2.VideoCapture:
-        if self._options:
-            return ffmpeg(self._url, options=self._options)
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = self._options
         return cv2.VideoCapture(self._url, cv2.CAP_FFMPEG)
 
     def frame(self) -> Image | None:

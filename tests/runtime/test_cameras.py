@@ -579,8 +579,10 @@ def test_an_argument_that_is_no_camera_is_answered_with_the_kinds(uri: str, show
         ({"kind": "video"}, "camera.path: required and not given"),
         (
             {"kind": "usb", "exposure": 3},
-            "camera.exposure: unknown key; known keys are device, format, width_px, height_px, "
-            "rate_hz, exposure_ms, controls, timeout_ms",
+            (
+                "camera.exposure: unknown key; known keys are device, format, width_px, height_px, "
+                "rate_hz, exposure_ms, controls, timeout_ms"
+            ),
         ),
         ({"kind": "usb", "device": 0}, "camera.device: expected str, got 0"),
     ],
