@@ -531,8 +531,8 @@ def test_any_kind_is_opened_by_its_name_and_keys(uri: str, table: dict[str, obje
 def test_what_is_wrong_with_a_key_of_an_argument_is_said_as_of_a_station_file() -> None:
     with pytest.raises(ConfigError, match=r"^camera.rate_hz: expected float, got 'fast'$"):
         cameras.open_table(cameras.table("fake:rate_hz=fast"))
-    with pytest.raises(ConfigError, match=r"^camera.colour: unknown key; known keys are "):
-        cameras.open_table(cameras.table("fake:colour=red"))
+    with pytest.raises(ConfigError, match=r"^camera.color: unknown key; known keys are "):
+        cameras.open_table(cameras.table("fake:color=red"))
     with pytest.raises(ConfigError) as raised:
         cameras.table("usb:device=0,password")
     assert str(raised.value) == (

@@ -249,13 +249,13 @@ def open(  # noqa: PLR0913 - the keys of a table
         CameraError: The script refuses to be opened.
 
     """
-    if height_px < 1 or width_px < 1 or not 0 <= rate_hz <= HIGHEST_HZ or frames < 1:
+    if height_px < 1 or width_px < 1 or not 0 <= rate_hz <= HIGHEST_HZ or frames < 0:
         raise ConfigError(
-            "camera: expected sizes of 1 px or more, frames of 1 or more, a rate of 0 or more"
+            "camera: expected sizes of 1 px or more, and frames and a rate of 0 or more"
         )
     if not all(0 <= channel <= 255 for channel in colour):
         raise ConfigError(f"camera.colour: {list(colour)}; expected three values of 0 to 255")
-    played = Script(script or (f"frame*{frames}",), repeat=repeat, state=state)
+    played = Script(script or (f"frame*{frames}",) * bool(frames), repeat=repeat, state=state)
     usual = height_px, width_px
     pictures = photos(images) if images else partial(cards, usual, colour, seed)
     try:
