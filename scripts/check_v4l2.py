@@ -137,7 +137,7 @@ def disk_of(folder: Path, disk: Path, spare_mb: int = 16) -> Path:
     used = sum(file.stat().st_size + 4096 for file in folder.rglob("*"))
     size = f"{used * 11 // 10 // 2**20 + spare_mb}M"
     command: list[str | Path] = ["mke2fs", "-q", "-t", "ext2", "-d", folder, disk, size]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return disk
 
 

@@ -38,6 +38,7 @@ VIVID = "/dev/v4l/by-path/platform-vivid.0-video-index0"
 WEBCAM = "/dev/v4l/by-id/usb-edgecls_Test_Camera_0042-video-index0"
 RED, NO_TEXT, START_OF_EXPOSURE = 7, 2, 1
 LOOKS = {"test_pattern": RED, "osd_text_mode": NO_TEXT, "timestamp_source": START_OF_EXPOSURE}
+BARS, FULL = 1, 1
 NOBODY = 65534
 COLOURED = ("YUYV", "UYVY", "NV12", "RGB3", "BGR3", "RGGB", "GRBG", "GBRG", "BA81")
 STRAIGHT = CaptureSettings(isolated=False)
@@ -137,6 +138,21 @@ def red_is_red_in_every_format() -> None:
     for format_ in COLOURED:
         with closing(vivid(format=format_)) as camera:
             is_red(camera.read(WAIT_S).image)
+
+
+def brightness_that_goes_from_0_to_255_is_not_stretched() -> None:
+    inject(f"quantization={FULL}")
+    try:
+        for format_ in ("YUYV", "UYVY"):
+            with closing(vivid(format=format_, controls={**LOOKS, "test_pattern": BARS})) as camera:
+                taken = camera.take(WAIT_S)
+                assert isinstance(taken.decode, Coded)
+                assert taken.decode.coding in (Coding.YUV_YUYV, Coding.YUV_UYVY)
+                lightest, darkest = taken.decode().max(), taken.decode().min()
+            assert lightest > 250, lightest
+            assert darkest < 5, darkest
+    finally:
+        inject("quantization=0")
 
 
 def a_size_whose_rows_are_filled_up_is_cut_to_size() -> None:
@@ -415,6 +431,17 @@ def libcamera_lists_its_cameras() -> None:
     assert found.devices == ("Virtual0",), found
 
 
+def libcamera_is_found_in_an_environment_that_does_not_see_the_system_s_packages() -> None:
+    ask = (
+        "from edgecls_runtime.cameras import libcamera; "
+        "print(libcamera.open().read(30).image.shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", ask], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("(480, 640, 3)\n"), done.stderr
+
+
 def it_is_read_in_a_process_of_its_own_that_may_be_killed() -> None:
     with closing(cameras.open_table({"kind": "libcamera"})) as camera:
         assert isinstance(camera, LiveCamera)
@@ -429,6 +456,7 @@ def it_is_read_in_a_process_of_its_own_that_may_be_killed() -> None:
 VIVID_CHECKS = (
     vivid_keeps_the_specification,
     red_is_red_in_every_format,
+    brightness_that_goes_from_0_to_255_is_not_stretched,
     a_size_whose_rows_are_filled_up_is_cut_to_size,
     frames_carry_the_driver_s_own_time_however_late_they_are_read,
     what_is_not_offered_is_refused_with_what_is,
@@ -457,6 +485,7 @@ LIBCAMERA_CHECKS = (
     the_virtual_camera_keeps_the_specification,
     its_bars_have_their_colours,
     what_it_does_not_offer_is_refused_there_too,
+    libcamera_is_found_in_an_environment_that_does_not_see_the_system_s_packages,
     it_is_read_in_a_process_of_its_own_that_may_be_killed,
 )
 WEB = Webcam(red(120, 160))

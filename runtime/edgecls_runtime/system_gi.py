@@ -6,24 +6,14 @@ is loaded from where it lies, and nothing else of the system's Python comes alon
 """
 
 import importlib
-import importlib.util
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
 from edgecls.errors import CameraError, Fault
-
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-# Debian, Ubuntu, Raspberry Pi OS and JetPack; Fedora.
-FOLDERS = (
-    "/usr/lib/python3/dist-packages",
-    f"/usr/lib64/python{VERSION}/site-packages",
-    f"/usr/lib/python{VERSION}/site-packages",
-)
+from edgecls_runtime.system_package import FOLDERS, VERSION, is_built_for_us, load_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +72,8 @@ def _gi(where: str, install: str, folders: Sequence[str]) -> ModuleType:
     except ImportError as error:
         others = [folder for name in folders if (folder := Path(name) / "gi").is_dir()]
         for folder in others:
-            if any((folder / f"_gi{suffix}").is_file() for suffix in EXTENSION_SUFFIXES):
-                return _loaded(folder)
+            if is_built_for_us(folder, "_gi"):
+                return load_from(folder)
         if not others:
             found = f"PyGObject is not installed; run: {install}"
         else:
@@ -92,20 +82,3 @@ def _gi(where: str, install: str, folders: Sequence[str]) -> ModuleType:
                 f"the virtual environment with /usr/bin/python3, or run: pip install PyGObject"
             )
         raise CameraError(f"{where}: {found}", Fault.MISSING) from error
-
-
-def _loaded(folder: Path) -> ModuleType:
-    """Import one package from a folder that is on nobody's path, with all its modules."""
-    spec = importlib.util.spec_from_file_location(
-        "gi", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None  # noqa: S101 - it ends with .py
-    assert spec.loader is not None  # noqa: S101 - as before
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gi"] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules["gi"]
-        raise
-    return module

@@ -4,7 +4,6 @@ See ``tests/cameras_in_kernel.py``.
 """
 
 import ctypes
-import importlib.util
 import os
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from edgecls_runtime.v4l2 import found, layout
 from edgecls_runtime.v4l2.modes import Rates, Sizes
 from servers import card
 
-HAS_LIBCAMERA = importlib.util.find_spec("libcamera") is not None
+HAS_LIBCAMERA = Path("/usr/lib/python3/dist-packages/libcamera").is_dir()
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "grey": (90, 90, 90)}
 
 
@@ -186,11 +185,17 @@ def test_without_libcamera_the_command_that_brings_it_is_told() -> None:
 
     assert raised.value.fault is Fault.MISSING
     assert str(raised.value) == (
-        "libcamera camera 0: libcamera's Python package is not here; run: "
-        "sudo apt install python3-libcamera, and make the environment with: "
-        "python3 -m venv --system-site-packages"
+        "libcamera camera 0: libcamera's Python package is not installed; run: "
+        "sudo apt install python3-libcamera, and use the environment of /usr/bin/python3"
     )
     assert not libcamera.probed().ready
+
+
+def test_a_libcamera_of_another_python_is_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "libcamera").mkdir()
+
+    with pytest.raises(CameraError, match=r"package is for another Python than this 3\.\d+; run: "):
+        libcamera._package("libcamera camera 0", [str(tmp_path)])
 
 
 def test_what_is_here_is_listed_without_opening_a_stream() -> None:

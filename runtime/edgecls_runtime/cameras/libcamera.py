@@ -1,9 +1,11 @@
 """The cameras of a Raspberry Pi, or any other of libcamera, through its own Python package.
 
 The package belongs to the system and not to PyPI: ``sudo apt install python3-libcamera``, which
-picamera2 brings too; an environment sees it when it was made with ``--system-site-packages``.
+picamera2 brings too. It is found inside a virtual environment of the system's Python as well.
 """
 
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,16 +13,15 @@ from typing import Any
 from edgecls.errors import CameraError, ConfigError, Fault
 from edgecls_runtime.libcamera_stream import BUFFERS, CODINGS, LibcameraCamera, Stream
 from edgecls_runtime.probe import Probed
+from edgecls_runtime.system_package import FOLDERS, VERSION, is_built_for_us, load_from
 from edgecls_runtime.v4l2.found import holders
 
 MAY_HANG = True
+EXCLUSIVE = "camera"
 LONGEST_MS = 600_000
 CONTROLS = {"rate_hz": "FrameDurationLimits", "exposure_ms": "ExposureTime", "gain": "AnalogueGain"}
 TOLERANCE = 0.005  # 30 Hz are 33333 us
-INSTALL = (
-    "run: sudo apt install python3-libcamera, and make the environment with: "
-    "python3 -m venv --system-site-packages"
-)
+INSTALL = "run: sudo apt install python3-libcamera, and use the environment of /usr/bin/python3"
 
 
 def open(  # noqa: PLR0913 - the keys of the table
@@ -80,14 +81,18 @@ def probed() -> Probed:
     return Probed("libcamera", bool(ids), what, f"libcamera {manager.version}", ids)
 
 
-def _package(name: str) -> ModuleType:
+def _package(name: str, folders: Sequence[str] = FOLDERS) -> ModuleType:
     try:
-        import libcamera  # noqa: PLC0415 - the system's, and slow to load
+        return importlib.import_module("libcamera")
     except ImportError as error:
+        others = [folder for place in folders if (folder := Path(place) / "libcamera").is_dir()]
+        for folder in others:
+            if is_built_for_us(folder, "_libcamera"):
+                return load_from(folder)
+        found = f"is for another Python than this {VERSION}" if others else "is not installed"
         raise CameraError(
-            f"{name}: libcamera's Python package is not here; {INSTALL}", Fault.MISSING
+            f"{name}: libcamera's Python package {found}; {INSTALL}", Fault.MISSING
         ) from error
-    return libcamera  # type: ignore[no-any-return]
 
 
 def _found(package: ModuleType, wanted: str, name: str) -> Any:  # noqa: ANN401 - libcamera has no types

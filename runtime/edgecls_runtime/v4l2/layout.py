@@ -15,8 +15,9 @@ CAP_VIDEO_CAPTURE_MPLANE = 0x1000
 CAP_STREAMING = 0x04000000
 CAP_DEVICE_CAPS = 0x80000000
 CAP_IO_MC = 0x20000000  # a bare stage of an image pipeline: of no use without the others
-CAP_TIMEPERFRAME = 0x1000
 DISCRETE = 1
+FULL_RANGE = 1
+COLORSPACE_JPEG = 7
 BUF_FLAG_ERROR = 0x40
 CTRL_NEXT = 0x80000000
 CTRL_DISABLED = 0x1
@@ -52,7 +53,7 @@ class FormatDescription(Structure):
 
 
 class PixelFormat(Structure):
-    """The members of ``v4l2_pix_format`` that count here."""
+    """``v4l2_pix_format``."""
 
     _fields_ = (
         ("width", c_uint32),
@@ -61,7 +62,12 @@ class PixelFormat(Structure):
         ("field", c_uint32),
         ("bytesperline", c_uint32),
         ("sizeimage", c_uint32),
-        ("more", c_uint32 * 6),
+        ("colorspace", c_uint32),
+        ("priv", c_uint32),
+        ("flags", c_uint32),
+        ("encoding", c_uint32),
+        ("quantization", c_uint32),
+        ("transfer", c_uint32),
     )
 
 

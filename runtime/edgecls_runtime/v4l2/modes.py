@@ -25,6 +25,8 @@ CODINGS = {
     "GBRG": Coding.BAYER_GB,
     "BA81": Coding.BAYER_BG,
 }
+# Those whose brightness goes from 0 to 255, and not from 16 to 235.
+FULL_RANGE = {Coding.YUYV: Coding.YUV_YUYV, Coding.UYVY: Coding.YUV_UYVY}
 Table = TypeVar("Table", bound=Structure)
 # 29.97 is what people call 30.
 RATE_TOLERANCE = 0.005
@@ -140,6 +142,15 @@ def set_to(device: Device, mode: Wanted) -> layout.PixelFormat:
         raise CameraError(f"{device.name}: no {wanted}; it offers {found}", Fault.FORMAT)
     _set_rate(device, mode.rate)
     return layout.PixelFormat.from_buffer_copy(pixels)
+
+
+def coding(pixels: layout.PixelFormat) -> Coding:
+    """Return what the bytes of a device's frames mean."""
+    found = CODINGS[layout.name_of(pixels.pixelformat)]
+    # 0 leaves it to the colour space, of which one alone is full.
+    of_space = layout.FULL_RANGE if pixels.colorspace == layout.COLORSPACE_JPEG else 0
+    is_full = (pixels.quantization or of_space) == layout.FULL_RANGE
+    return FULL_RANGE.get(found, found) if is_full else found
 
 
 def _set_rate(device: Device, rate: float) -> None:

@@ -14,15 +14,17 @@ from edgecls.frame import Frame
 from edgecls_runtime.capture.coded import Coded, Coding
 from edgecls_runtime.capture.sensor_clock import SensorClock
 from edgecls_runtime.capture.undecoded import Undecoded
-from edgecls_runtime.v4l2 import layout
+from edgecls_runtime.v4l2 import layout, modes
 from edgecls_runtime.v4l2.device import Device
-from edgecls_runtime.v4l2.modes import CODINGS
 
 # One is being filled, one is being copied; the others are for a reader that is late by two frames.
 BUFFERS = 4
 # Rows of bytes in a frame, for each row of pixels; and bytes in such a row for each pixel.
 LINES = {Coding.NV12: 1.5}
-DEPTH = {Coding.YUYV: 2, Coding.UYVY: 2, Coding.RGB: 3, Coding.BGR: 3}
+DEPTH = {
+    **dict.fromkeys((Coding.YUYV, Coding.UYVY, Coding.YUV_YUYV, Coding.YUV_UYVY), 2),
+    **dict.fromkeys((Coding.RGB, Coding.BGR), 3),
+}
 
 
 class V4L2Camera:
@@ -46,7 +48,7 @@ class V4L2Camera:
         self._clock, self._number, self._count = SensorClock(), -1, 0
         self._memory: list[mmap.mmap] = []
         self._pixels = pixels
-        self._coding = CODINGS[layout.name_of(pixels.pixelformat)]
+        self._coding = modes.coding(pixels)
         self._poll = select.poll()
         self._poll.register(device.file, select.POLLIN)
         try:
