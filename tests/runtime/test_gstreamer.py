@@ -1,5 +1,6 @@
 """GStreamer's cameras, specified with its own test source, its files and its failures."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgecls.errors import CameraError, ConfigError, EndOfStream, Fault
-from edgecls_runtime import cameras, system_gi
+from edgecls_runtime import cameras, system_gi, system_package
 from edgecls_runtime.cameras import gstreamer
 from edgecls_runtime.cameras.gstreamer import Source, ready
 from edgecls_runtime.credentials import without_credentials
@@ -403,7 +404,7 @@ def test_what_devices_says_names_the_ready_pipelines_that_have_their_element() -
 
 
 def test_without_pygobject_the_apt_command_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(system_gi.sys.modules, "gi", None)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gi", None)
 
     with pytest.raises(CameraError) as raised:
         system_gi.load("gstreamer camera", NEEDED, [])
@@ -420,14 +421,14 @@ def test_pygobject_of_another_python_is_said_to_be_that(
 ) -> None:
     (tmp_path / "gi").mkdir()
     (tmp_path / "gi" / "_gi.cpython-39-x86_64-linux-gnu.so").touch()
-    monkeypatch.setitem(system_gi.sys.modules, "gi", None)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gi", None)
 
     with pytest.raises(CameraError) as raised:
         system_gi.load("gstreamer camera", NEEDED, [str(tmp_path)])
 
     assert str(raised.value) == (
         f"gstreamer camera: PyGObject in {tmp_path} is for another Python than this "
-        f"{system_gi.VERSION}; make the virtual environment with /usr/bin/python3, "
+        f"{system_package.VERSION}; make the virtual environment with /usr/bin/python3, "
         f"or run: pip install PyGObject"
     )
 
