@@ -2,8 +2,8 @@
 
 import pytest
 
-from edgecls_runtime.digest import authorization
-from edgecls_runtime.multipart import Multipart, Part
+from edgecls_runtime.streams.digest import authorization
+from edgecls_runtime.streams.multipart import Multipart, Part
 
 JPEGS = [b"\xff\xd8one\xff\xd9", b"\xff\xd8two -- \r\n\xff\xd9", b"\xff\xd8three\xff\xd9"]
 

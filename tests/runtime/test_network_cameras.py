@@ -237,7 +237,7 @@ def test_rtsp_without_its_extra_is_answered_with_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.delitem(sys.modules, "edgecls_runtime.ffmpeg_stream", raising=False)
+    monkeypatch.delitem(sys.modules, "edgecls_runtime.streams.ffmpeg_stream", raising=False)
 
     with pytest.raises(MissingExtra) as raised:
         rtsp.open(url="rtsp://127.0.0.1/a")

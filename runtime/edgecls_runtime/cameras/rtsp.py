@@ -5,10 +5,10 @@ from functools import partial
 
 from edgecls.errors import MissingExtra
 from edgecls_runtime import packages
-from edgecls_runtime.address import Address, seconds
 from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.probe import Probed
-from edgecls_runtime.stream_camera import StreamCamera, opened
+from edgecls_runtime.streams.address import Address, seconds
+from edgecls_runtime.streams.stream_camera import StreamCamera, opened
 
 
 def open(*, url: str, timeout_ms: int = 5000, silence_ms: int = 2000) -> StreamCamera:
@@ -29,7 +29,7 @@ def open(*, url: str, timeout_ms: int = 5000, silence_ms: int = 2000) -> StreamC
     address = Address.of(url, "rtsp", "rtsps")
     timeout, silence = seconds(timeout_ms), seconds(silence_ms, "silence_ms")
     try:
-        ffmpeg = importlib.import_module("edgecls_runtime.ffmpeg_stream")
+        ffmpeg = importlib.import_module("edgecls_runtime.streams.ffmpeg_stream")
     except ImportError:
         raise MissingExtra("av", "network") from None
     name = f"rtsp camera {without_credentials(url)}"
@@ -40,7 +40,7 @@ def probed() -> Probed:
     """Return whether PyAV is here."""
     found = packages.installed("av")
     try:
-        importlib.import_module("edgecls_runtime.ffmpeg_stream")
+        importlib.import_module("edgecls_runtime.streams.ffmpeg_stream")
     except ImportError:
         return Probed("rtsp", ready=False, what=str(MissingExtra("av", "network")))
     return Probed("rtsp", ready=True, what="opens any address", package=str(found or ""))

@@ -11,11 +11,11 @@ from urllib.parse import urljoin
 import numpy as np
 
 from edgecls.errors import CameraError, ConfigError, Fault
-from edgecls_runtime.address import Address, answered, connected, unauthorised
 from edgecls_runtime.capture.coded import Coded, Coding
-from edgecls_runtime.digest import authorization
-from edgecls_runtime.multipart import Multipart, Part
-from edgecls_runtime.stream_camera import Arrived, ended, undecodable
+from edgecls_runtime.streams.address import Address, answered, connected, unauthorised
+from edgecls_runtime.streams.digest import authorization
+from edgecls_runtime.streams.multipart import Multipart, Part
+from edgecls_runtime.streams.stream_camera import Arrived, ended, undecodable
 
 MOST_REDIRECTS = 3
 PIECE = 65_536

@@ -18,9 +18,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, Fault, ImageError
-from edgecls_runtime.address import Address, answered, connected, unauthorised
 from edgecls_runtime.capture.coded import Coded, Coding
-from edgecls_runtime.stream_camera import Arrived, ended, undecodable
+from edgecls_runtime.streams.address import Address, answered, connected, unauthorised
+from edgecls_runtime.streams.stream_camera import Arrived, ended, undecodable
 
 OPTIONS = {
     "rtsp_transport": "tcp",
