@@ -15,11 +15,12 @@ import numpy as np
 
 from edgecls.errors import CameraError, ConfigError, EdgeclsError, Fault
 from edgecls_runtime import system_gi
+from edgecls_runtime.capture.timeouts import seconds
 from edgecls_runtime.genicam.aravis_nodes import AravisNodes, Modules
-from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed, check_timeout
+from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed
 from edgecls_runtime.genicam.choice import Found, chosen
 from edgecls_runtime.genicam.nodes import one_line
-from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
+from edgecls_runtime.genicam.settings import LARGEST, OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
@@ -155,7 +156,7 @@ def open(  # noqa: PLR0913 - the keys of a table
             setting.
 
     """
-    check_timeout(timeout_ms)
+    silence = seconds(timeout_ms, longest_ms=LARGEST)
     if not 0 <= packet_size <= LARGEST_PACKET:
         raise ConfigError(f"camera.packet_size: {packet_size}; expected 0 to {LARGEST_PACKET}")
     wanted = Wanted(
@@ -178,7 +179,7 @@ def open(  # noqa: PLR0913 - the keys of a table
         name = f"aravis camera {device or camera.get_device_serial_number()}"
         with _letting_go(camera):
             _set_up(modules, camera, wanted, packet_size, name)
-            return GenicamCamera(AravisSource(modules, camera, name), name, wanted, timeout_ms)
+            return GenicamCamera(AravisSource(modules, camera, name), name, wanted, silence)
     except modules.error as error:
         raise CameraError(f"{where}: {_said(error)}", _fault(error)) from error
 

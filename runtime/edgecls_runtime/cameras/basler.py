@@ -13,13 +13,14 @@ import numpy as np
 
 from edgecls.errors import CameraError, EdgeclsError, Fault
 from edgecls_runtime import packages
-from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed, check_timeout
+from edgecls_runtime.capture.timeouts import seconds
+from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed
 from edgecls_runtime.genicam.choice import Found, chosen
 from edgecls_runtime.genicam.clock import DeviceClock
 from edgecls_runtime.genicam.library import imported
 from edgecls_runtime.genicam.nodes import one_line
 from edgecls_runtime.genicam.pylon_nodes import PylonNodes
-from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
+from edgecls_runtime.genicam.settings import LARGEST, OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
@@ -135,7 +136,7 @@ def open(  # noqa: PLR0913 - the keys of a table
         CameraError: No such camera, in use, or it does not take a setting.
 
     """
-    check_timeout(timeout_ms)
+    silence = seconds(timeout_ms, longest_ms=LARGEST)
     wanted = Wanted(
         pixel_format,
         width_px,
@@ -158,7 +159,7 @@ def open(  # noqa: PLR0913 - the keys of a table
     camera = _opened(pylon, factory, infos[index], name)
     try:
         apply(wanted, PylonNodes(camera.GetNodeMap()), name)
-        return GenicamCamera(PylonSource(pylon, camera, name), name, wanted, timeout_ms)
+        return GenicamCamera(PylonSource(pylon, camera, name), name, wanted, silence)
     except BaseException as error:
         camera.DestroyDevice()
         if isinstance(error, pylon.GenericException):

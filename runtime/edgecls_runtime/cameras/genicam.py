@@ -18,13 +18,14 @@ import numpy as np
 
 from edgecls.errors import CameraError, EdgeclsError, Fault
 from edgecls_runtime import packages
-from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed, check_timeout
+from edgecls_runtime.capture.timeouts import seconds
+from edgecls_runtime.genicam.camera import GenicamCamera, Grabbed
 from edgecls_runtime.genicam.choice import Found, chosen
 from edgecls_runtime.genicam.clock import DeviceClock
 from edgecls_runtime.genicam.genapi_nodes import GenApiNodes
 from edgecls_runtime.genicam.library import imported
 from edgecls_runtime.genicam.nodes import one_line
-from edgecls_runtime.genicam.settings import OFF, Edge, Wanted, apply
+from edgecls_runtime.genicam.settings import LARGEST, OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
@@ -151,7 +152,7 @@ def open(  # noqa: PLR0913 - the keys of a table
         CameraError: No producer, no such camera, in use, or it does not take a setting.
 
     """
-    check_timeout(timeout_ms)
+    silence = seconds(timeout_ms, longest_ms=LARGEST)
     wanted = Wanted(
         pixel_format,
         width_px,
@@ -174,7 +175,7 @@ def open(  # noqa: PLR0913 - the keys of a table
         map_ = GenApiNodes(acquirer.remote_device.node_map)
         apply(wanted, map_, name)
         source = HarvesterSource(harvester, acquirer, map_, name)
-        return GenicamCamera(source, name, wanted, timeout_ms)
+        return GenicamCamera(source, name, wanted, silence)
 
 
 def probed() -> Probed:

@@ -11,12 +11,12 @@ from enum import StrEnum
 from fractions import Fraction
 
 from edgecls.errors import ConfigError
+from edgecls_runtime.capture.timeouts import seconds
 from edgecls_runtime.gstreamer_camera import GStreamerCamera, elements, opened
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
 EXCLUSIVE = "device"
-LONGEST_MS = 600_000
 # What television calls 29.97 is this; a source takes no other fraction for it.
 NTSC = {23.976: "24000/1001", 29.97: "30000/1001", 59.94: "60000/1001"}
 
@@ -73,18 +73,17 @@ def open(  # noqa: PLR0913 - the keys of a table
     if bool(pipeline) is (source is not None):
         found = "both pipeline and source" if pipeline else "neither pipeline nor source"
         raise ConfigError(f"camera: {found} given; expected one of them ({', '.join(Source)})")
-    if not 0 <= timeout_ms <= LONGEST_MS:
-        raise ConfigError(f"camera.timeout_ms: {timeout_ms}; expected 0 to {LONGEST_MS}")
+    silence = seconds(timeout_ms, least_ms=0)
     if min(width_px, height_px) < 0 or not 0 <= rate_hz < 100_000:  # NaN compares false
         raise ConfigError("camera: a negative size or rate; expected 0 or more")
     if pipeline and (device or width_px or height_px or rate_hz):
         raise ConfigError("camera: device, size and rate are of a source; write them in pipeline")
     if source is None:
         name = " ".join(("gstreamer camera", *pipeline.split()[:1]))
-        return opened(pipeline, name, "camera.pipeline", timeout_ms / 1000)
+        return opened(pipeline, name, "camera.pipeline", silence)
     text = ready(source, device, width_px, height_px, rate_hz)
     name = f"gstreamer camera {source} {device}".rstrip()
-    return opened(text, name, f"camera.source = '{source}'", timeout_ms / 1000)
+    return opened(text, name, f"camera.source = '{source}'", silence)
 
 
 def ready(

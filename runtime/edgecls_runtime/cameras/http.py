@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from edgecls.errors import ConfigError
+from edgecls_runtime.capture.timeouts import seconds
 from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.streams import http_stream
-from edgecls_runtime.streams.address import Address, seconds
+from edgecls_runtime.streams.address import Address
 from edgecls_runtime.streams.stream_camera import StreamCamera, opened
 
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from edgecls.errors import CameraError, ConfigError, Fault
+from edgecls_runtime.capture.timeouts import seconds
 from edgecls_runtime.libcamera_stream import BUFFERS, CODINGS, LibcameraCamera, Stream
 from edgecls_runtime.probe import Probed
 from edgecls_runtime.system_package import FOLDERS, VERSION, is_built_for_us, load_from
@@ -18,7 +19,6 @@ from edgecls_runtime.v4l2.found import holders
 
 MAY_HANG = True
 EXCLUSIVE = "camera"
-LONGEST_MS = 600_000
 CONTROLS = {"rate_hz": "FrameDurationLimits", "exposure_ms": "ExposureTime", "gain": "AnalogueGain"}
 TOLERANCE = 0.005  # 30 Hz are 33333 us
 INSTALL = "run: sudo apt install python3-libcamera, and use the environment of /usr/bin/python3"
@@ -52,8 +52,7 @@ def open(  # noqa: PLR0913 - the keys of the table
     """
     if min(width_px, height_px, rate_hz, exposure_ms, gain) < 0:
         raise ConfigError("camera: expected sizes, rate, exposure and gain of 0 or more")
-    if not 0 < timeout_ms <= LONGEST_MS:
-        raise ConfigError(f"camera.timeout_ms: {timeout_ms}; expected 1 to {LONGEST_MS}")
+    silence = seconds(timeout_ms)
     name = f"libcamera camera {camera}"
     package = _package(name)
     found = _found(package, camera, name)
@@ -63,7 +62,7 @@ def open(  # noqa: PLR0913 - the keys of the table
         wanted = {"rate_hz": rate_hz, "exposure_ms": exposure_ms, "gain": gain}
         coding = CODINGS[str(configured.pixel_format)]
         stream = Stream(configured, coding, _controls(found, wanted, name))
-        return LibcameraCamera(package, found, name, stream, timeout_ms / 1000)
+        return LibcameraCamera(package, found, name, stream, silence)
     except BaseException:
         found.release()
         raise

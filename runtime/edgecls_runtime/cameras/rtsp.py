@@ -5,9 +5,10 @@ from functools import partial
 
 from edgecls.errors import MissingExtra
 from edgecls_runtime import packages
+from edgecls_runtime.capture.timeouts import seconds
 from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.probe import Probed
-from edgecls_runtime.streams.address import Address, seconds
+from edgecls_runtime.streams.address import Address
 from edgecls_runtime.streams.stream_camera import StreamCamera, opened
 
 

@@ -7,6 +7,7 @@ is plugged in again. What a device does not take is an error that says what it o
 from pathlib import Path
 
 from edgecls.errors import ConfigError
+from edgecls_runtime.capture.timeouts import LONGEST_MS, seconds
 from edgecls_runtime.probe import Probed
 from edgecls_runtime.v4l2 import controls as settable
 from edgecls_runtime.v4l2 import modes
@@ -16,7 +17,6 @@ from edgecls_runtime.v4l2.stream import V4L2Camera
 
 # A driver that waits for a device which does not answer waits in the kernel.
 MAY_HANG = True
-LONGEST_MS = 600_000
 
 EXCLUSIVE = "device"
 
@@ -50,13 +50,14 @@ def open(  # noqa: PLR0913 - the keys of the table
 
     """
     wanted = Wanted(format.upper(), width_px, height_px, rate_hz)
-    _check(wanted, exposure_ms, timeout_ms)
+    _check(wanted, exposure_ms)
+    silence = seconds(timeout_ms)
     opened = Device(_path(device), f"usb camera {device}")
     try:
         pixels = modes.set_to(opened, modes.chosen(opened, wanted))
         settable.expose(opened, exposure_ms)
         settable.adjust(opened, controls or {})
-        return V4L2Camera(opened, pixels, timeout_ms / 1000)
+        return V4L2Camera(opened, pixels, silence)
     except BaseException:
         opened.close()
         raise
@@ -74,7 +75,7 @@ def _path(device: str) -> Path:
     return Path(f"/dev/video{int(device)}" if is_number else device)
 
 
-def _check(wanted: Wanted, exposure_ms: float, timeout_ms: int) -> None:
+def _check(wanted: Wanted, exposure_ms: float) -> None:
     if wanted.format and wanted.format not in modes.CODINGS:
         known = ", ".join(modes.CODINGS)
         raise ConfigError(f"camera.format: {wanted.format!r}; expected one of {known}")
@@ -82,5 +83,3 @@ def _check(wanted: Wanted, exposure_ms: float, timeout_ms: int) -> None:
         raise ConfigError("camera: expected sizes of 0 or more, and a rate of 0 to 10000 Hz")
     if not 0 <= exposure_ms <= LONGEST_MS:
         raise ConfigError(f"camera.exposure_ms: {exposure_ms:g}; expected 0 to {LONGEST_MS}")
-    if not 0 < timeout_ms <= LONGEST_MS:
-        raise ConfigError(f"camera.timeout_ms: {timeout_ms}; expected 1 to {LONGEST_MS}")

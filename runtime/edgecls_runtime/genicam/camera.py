@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgecls.errors import CameraError, CameraTimeout, ConfigError, Fault, ImageError
+from edgecls.errors import CameraError, CameraTimeout, Fault, ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.capture.coded import Image
 from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.genicam.clock import FrameCount
 from edgecls_runtime.genicam.formats import coded
-from edgecls_runtime.genicam.settings import LARGEST, OFF, Wanted
+from edgecls_runtime.genicam.settings import OFF, Wanted
 
 # A wait may end so much before its time.
 EARLY_S = 0.002
@@ -69,27 +69,27 @@ class Source(Protocol):
 class GenicamCamera:
     """A live camera.
 
-    One that runs freely, or was fired, and is silent for ``timeout_ms`` is lost: after a short
+    One that runs freely, or was fired, and is silent for too long is lost: after a short
     break of the cable the library still holds the camera, but its stream never comes back. One that
     waits for its line may be silent for as long as no part comes.
     """
 
     live = True
 
-    def __init__(self, source: Source, name: str, wanted: Wanted, timeout_ms: int) -> None:
+    def __init__(self, source: Source, name: str, wanted: Wanted, silence: float) -> None:
         """Take over a camera that was set up.
 
         Args:
             source: The camera.
             name: Begins every message.
             wanted: What it was set to.
-            timeout_ms: Silence after which it is lost.
+            silence: Seconds without a frame, where one is due, after which it is lost.
 
         """
         self.fires = wanted.fires
         self._line = "" if wanted.trigger == OFF or wanted.fires else wanted.trigger
         self._source: Source | None = source
-        self._name, self._patience = name, timeout_ms / 1000
+        self._name, self._patience = name, silence
         self._count, self._delivered = FrameCount(), 0
         # Since when a frame is due; None while none is.
         self._due = time.monotonic() if wanted.trigger == OFF else None
@@ -154,14 +154,3 @@ class GenicamCamera:
             f"is its cable in, and its exposure shorter than that?",
             Fault.GONE,
         )
-
-
-def check_timeout(timeout_ms: int) -> None:
-    """Refuse a time-out that is none.
-
-    Raises:
-        ConfigError: It is out of range.
-
-    """
-    if not 0 < timeout_ms <= LARGEST:
-        raise ConfigError(f"camera.timeout_ms: {timeout_ms}; expected 1 to {LARGEST}")

@@ -8,7 +8,6 @@ from urllib.parse import quote, unquote, urlsplit
 from edgecls.errors import CameraError, ConfigError, Fault
 from edgecls_runtime.credentials import without_credentials
 
-LONGEST_MS = 600_000
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 # The system repeats a lost connection request after 1, 3 and 7 s. Asked anew each second, a camera
 # whose cable is in again is found within one.
@@ -72,18 +71,6 @@ class Address:
         user = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@" if self.user else ""
         bracketed = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{user}{bracketed}:{self.port}{self.path}"
-
-
-def seconds(timeout_ms: int, key: str = "timeout_ms") -> float:
-    """Return a setting in seconds.
-
-    Raises:
-        ConfigError: It is not a wait that any driver takes.
-
-    """
-    if not 0 < timeout_ms <= LONGEST_MS:
-        raise ConfigError(f"camera.{key}: {timeout_ms}; expected 1 to {LONGEST_MS}")
-    return timeout_ms / 1000
 
 
 def connected(address: Address, name: str, deadline: float) -> socket.socket:
