@@ -16,6 +16,7 @@ class Frame:
         captured_at: Seconds on the ``time.monotonic`` clock when the image reached the host.
         camera: Name of the source, for messages, such as ``usb camera 0``.
         part: Id of the part in view when the source knows it (a folder's file name); else None.
+        announced_at: Monotonic seconds when a trigger announced that part; None where none did.
 
     """
 
@@ -24,3 +25,4 @@ class Frame:
     captured_at: float
     camera: str = "camera"
     part: str | None = None
+    announced_at: float | None = None

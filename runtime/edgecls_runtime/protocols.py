@@ -109,10 +109,13 @@ class Counting(Protocol):
 
 
 class Output(Protocol):
-    """Tells the outside world what was decided."""
+    """Tells the outside world what was decided; each one in a thread of its own (``telling``)."""
 
     def send(self, verdict: Verdict) -> None:
-        """Pass one verdict on; must return within the station's cycle time.
+        """Pass one verdict on, and return when the other side has it.
+
+        It may wait for a second or two; that delays no verdict and no other output. After an error
+        it is asked again, and reaches the other side again by itself if it can.
 
         Raises:
             OutputError: The verdict could not be passed on.
@@ -122,6 +125,44 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Release the output, leaving it in its safe state; closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """An output that wants to know of parts before they are judged, as a reject gate does."""
+
+    def expect(self, part: str, at: float) -> None:
+        """Take note of a part that was announced, at monotonic seconds; its verdict will follow.
+
+        Called by the trigger's thread: it returns at once.
+        """
+        ...
+
+
+@runtime_checkable
+class Safeguarding(Protocol):
+    """An output with a declared safe state: what it shows when nothing can be relied on."""
+
+    def make_safe(self, reason: str) -> None:
+        """Enter the safe state until the next verdict; called by any thread, also repeatedly.
+
+        Raises:
+            OutputError: It cannot be told.
+
+        """
+        ...
+
+
+@runtime_checkable
+class Beating(Protocol):
+    """An output that somebody watches for signs of life, as a watchdog pin or systemd."""
+
+    def beat(self) -> None:
+        """Take note that the station works; called at each verdict and each wait for a part.
+
+        Called by the station's thread: it returns at once.
+        """
         ...
 
 

@@ -6,6 +6,8 @@ import sys
 from edgecls.errors import OutputError
 from edgecls.verdict import Outcome, Verdict
 
+# A run whose reader is gone is over.
+ENDS = True
 COLOURS = {Outcome.PASS: "\033[32m", Outcome.FAIL: "\033[31m", Outcome.REVIEW: "\033[33m"}
 PLAIN = "\033[0m"
 
@@ -25,7 +27,7 @@ class TerminalOutput:
             OutputError: stdout is closed or full.
 
         """
-        line = json.dumps(_table(verdict)) if self._as_json else self._line(verdict)
+        line = json.dumps(verdict.table()) if self._as_json else self._line(verdict)
         try:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
@@ -42,21 +44,6 @@ class TerminalOutput:
         latency = verdict.latency
         took = "" if latency is None else f"  {1000 * latency:.1f} ms"
         return f"{word}  {verdict.part}  {verdict.reason}{took}"
-
-
-def _table(verdict: Verdict) -> dict[str, object]:
-    prediction, latency = verdict.prediction, verdict.latency
-    return {
-        "part": verdict.part,
-        "camera": verdict.camera,
-        "outcome": verdict.outcome,
-        "reason": verdict.reason,
-        "label": prediction and prediction.label,
-        "score": prediction and round(prediction.score, 6),
-        "frame_number": verdict.frame_number,
-        "latency_ms": None if latency is None else round(1000 * latency, 3),
-        "looks": [look.table() for look in verdict.looks],
-    }
 
 
 def open(*, json: bool = False) -> TerminalOutput:
