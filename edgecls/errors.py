@@ -16,6 +16,8 @@
      |    +-- ProviderError              an accelerator cannot be used, or failed
      |    |    +-- ProviderMissing       ... whatever the model
      |    +-- OutputError
+     |    |    +-- OutputRefused         ... the other side does not want this verdict, ever
+    |    |    +-- OutputRefused         ... the other side does not want this verdict, ever
      +-- MissingExtra (ImportError)      an optional package is not installed    exit 6
 
 Each class also derives from the built-in a caller would guess, so
@@ -110,13 +112,16 @@ class ImageError(DeviceError):
 
     Attributes:
         part: Id of the part that the file stood for, when a camera read it; else None.
+        announced_at: Monotonic seconds when a trigger announced it; None where none did.
 
     """
 
-    def __init__(self, message: str, part: str | None = None) -> None:
+    def __init__(
+        self, message: str, part: str | None = None, announced_at: float | None = None
+    ) -> None:
         """Keep the part, so that a station can put it to review under its own name."""
         super().__init__(message)
-        self.part = part
+        self.part, self.announced_at = part, announced_at
 
 
 class FrameMissed(ImageError):  # noqa: N818 - reads as the event it is
@@ -137,6 +142,10 @@ class ProviderMissing(ProviderError):  # noqa: N818 - reads as what is wrong
 
 class OutputError(DeviceError):
     """An output or the journal cannot be opened or did not accept a verdict."""
+
+
+class OutputRefused(OutputError):  # noqa: N818 - reads as the event it is
+    """The other side was reached and does not want this verdict; telling it again is of no use."""
 
 
 class MissingExtra(EdgeclsError, ImportError):  # noqa: N818 - reads as what is wrong

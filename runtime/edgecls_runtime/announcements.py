@@ -7,6 +7,7 @@ in their order.
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecls.errors import EndOfStream, TriggerError
@@ -88,6 +89,7 @@ class Announcements:
         self._announced = self._overrun = self._ignored = 0
         self._arrived = threading.Condition()
         self._signals: deque[Signal] = deque()
+        self._keep: Callable[[Signal], object] = lambda _: None
         self._fault = self._end = ""
         self._is_back = self._is_told = self._closed = False
 
@@ -111,15 +113,30 @@ class Announcements:
             at: Monotonic seconds when it was seen; None is now.
 
         """
-        signal = Signal(time.monotonic() if at is None else at, part)
         with self._arrived:
             self._announced += 1
             if len(self._signals) >= self._most:
                 self._overrun += 1
                 return False
+            # Named here, so that it is kept under the name by which it will be judged.
+            named = part or str(self._announced)
+            signal = Signal(time.monotonic() if at is None else at, named)
+            self._keep(signal)
             self._signals.append(signal)
             self._arrived.notify()
         return True
+
+    def keep(self, keep: Callable[[Signal], object]) -> None:
+        """Have each part written down before whoever announced it is told that it was taken.
+
+        Args:
+            keep: Called for the parts that wait already, and for each one that comes.
+
+        """
+        with self._arrived:
+            for signal in self._signals:
+                keep(signal)
+            self._keep = keep
 
     def ignore(self) -> None:
         """Count something that was heard and announces no part."""
@@ -179,3 +196,4 @@ class Announcements:
 
     def _has_news(self) -> bool:
         return bool(self._signals or self._fault or self._end or self._closed)
+

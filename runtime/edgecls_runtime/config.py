@@ -19,13 +19,34 @@ FORMAT = 1
 LONGEST_MS = 86_400_000
 # Each holds a frame in memory: 6 MB of 1080p.
 MOST_THREADS = 16
+MOST_RESERVE_MB, LONGEST_DAYS = 65_536, 36_500
 
 
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
-    """The ``[journal]`` table."""
+    """The ``[journal]`` table.
+
+    Attributes:
+        path: The SQLite file.
+        reserve_mb: Disk space that is kept free for it, MiB: used when the disk is full.
+        keep_days: Older verdicts are removed, once every output has them; 0 keeps all.
+
+    """
 
     path: Path
+    reserve_mb: float = 16.0
+    keep_days: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no disk has."""
+        if not 0 <= self.reserve_mb <= MOST_RESERVE_MB:
+            raise ConfigError(
+                f"journal.reserve_mb: {self.reserve_mb:g}; expected 0 to {MOST_RESERVE_MB}"
+            )
+        if not 0 <= self.keep_days <= LONGEST_DAYS:
+            raise ConfigError(
+                f"journal.keep_days: {self.keep_days:g}; expected 0 to {LONGEST_DAYS}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

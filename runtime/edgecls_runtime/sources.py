@@ -1,12 +1,12 @@
 """The cameras of a station file, what announces their parts, and what prepares their frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecls.progress import tell
 from edgecls_runtime import cameras, triggers
-from edgecls_runtime.announcements import Counts
+from edgecls_runtime.announcements import Announcements, Counts, Signal
 from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
 from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.capture.together import Together
@@ -15,6 +15,7 @@ from edgecls_runtime.config import Settings
 from edgecls_runtime.forked import Fork
 from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.protocols import Camera, Trigger
+from edgecls_runtime.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,20 @@ class Sources:
         """Frames of cameras that nothing triggers, which were to be judged and are lost."""
         return sum(one.missed for one in self.cameras if one.keep is not Keep.TRIGGERED)
 
-    def open(self, names: Sequence[str], settings: Settings, base: Path) -> dict[str, Source]:
+    def open(
+        self,
+        names: Sequence[str],
+        settings: Settings,
+        base: Path,
+        keep: Callable[[Signal], object] = lambda _: None,
+    ) -> dict[str, Source]:
         """Open cameras of a station file, and what announces their parts.
 
         Args:
             names: Of the cameras.
             settings: The file.
             base: What relative paths in it are relative to.
+            keep: Writes each part down that is announced, before that is acknowledged.
 
         Raises:
             EdgeclsError: Something cannot be opened; what was is closed by ``together``.
@@ -87,7 +95,7 @@ class Sources:
         if settings.trigger is None:
             return found
         timeout = settings.timeout_ms / 1000
-        heard = self._triggers(settings.trigger, base, len(found))
+        heard = self._triggers(settings.trigger, base, len(found), keep)
         for trigger, (name, source) in zip(heard, list(found.items()), strict=True):
             parts = TriggeredCamera(source.camera, trigger, settings.capture, timeout, tell)
             self.triggered.append(parts)
@@ -112,9 +120,19 @@ class Sources:
         self.together.add(ahead, instead_of=camera)
         return ahead
 
-    def _triggers(self, table: Mapping[str, object], base: Path, count: int) -> Sequence[Trigger]:
+    def _triggers(
+        self,
+        table: Mapping[str, object],
+        base: Path,
+        count: int,
+        keep: Callable[[Signal], object],
+    ) -> Sequence[Trigger]:
         """Return a trigger for each of several cameras; they hear one, which is opened once."""
         trigger = triggers.open_table(table, base)
+        if isinstance(trigger, Announcements):
+            trigger.keep(keep)
+        else:
+            trigger = Written(trigger, keep)
         if count == 1:
             return (trigger,)
         fork = Fork(trigger, count)

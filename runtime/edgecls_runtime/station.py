@@ -9,13 +9,14 @@ from typing import Generic, TypeVar
 from edgecls.errors import (
     CameraError,
     EndOfStream,
+    FrameMissed,
     ImageError,
     NoPart,
     ProviderError,
     TriggerError,
 )
 from edgecls.frame import Frame
-from edgecls.verdict import Outcome, Verdict
+from edgecls.verdict import Cause, Outcome, Verdict
 from edgecls_runtime.protocols import Camera, Output
 
 # What the classifier says of a frame: one prediction, or one for each place.
@@ -34,8 +35,11 @@ class Station(Generic[Answer]):
         turn: Entered to classify; stations that share a classifier take turns in it.
         telling: Entered to record and to tell; stations that share a journal take turns in it.
         name: Begins the ids of its parts, where several stations share a journal.
-        record: Makes a verdict durable before any output is told.
-        outputs: Told in this order.
+        record: Makes a verdict durable before any output is told, and returns it as it is kept.
+        outputs: Told in this order, each by a thread of its own: none of them waits.
+        beat: Called at each verdict and each wait for a part, for whoever watches for signs of life.
+        fingerprint: SHA-256 of the pixels that the network got of a frame.
+        announced: Whether something announces parts: then a camera that is lost is no part.
         timeout: Seconds to wait for a frame; then the part is REVIEW.
         max_age: Seconds; an older frame shows the past and is REVIEW.
 
@@ -44,7 +48,7 @@ class Station(Generic[Answer]):
     camera: Camera
     classify: Callable[[Frame], Answer]
     judge: Callable[[Answer], Verdict]
-    record: Callable[[Verdict], None] = field(default=lambda _: None)
+    record: Callable[[Verdict], Verdict] = field(default=lambda verdict: verdict)
     outputs: Sequence[Output] = ()
     timeout: float = 1.0
     max_age: float = 1.0
@@ -52,6 +56,9 @@ class Station(Generic[Answer]):
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
     telling: AbstractContextManager[object] = field(default_factory=nullcontext)
     name: str = ""
+    beat: Callable[[], object] = field(default=lambda: None)
+    fingerprint: Callable[[Frame], str] = field(default=lambda _: "")
+    announced: bool = False
 
     def run(self, stop: Callable[[], bool], parts: int | None = None) -> Iterator[Verdict]:
         """Inspect parts and yield their verdicts, each already recorded and told.
@@ -61,11 +68,12 @@ class Station(Generic[Answer]):
             parts: End after so many; None goes on until stopped or the stream ends.
 
         Raises:
-            OutputError: The journal or an output failed: no verdict is given that is not kept.
+            OutputError: An output without which the run is over has failed.
 
         """
         count = 0
         while not stop() and (parts is None or count < parts):
+            self.beat()
             try:
                 verdict = self.inspect(str(count + 1))
             except NoPart:
@@ -73,7 +81,7 @@ class Station(Generic[Answer]):
             except EndOfStream:
                 return
             with self.telling:
-                self.record(verdict)
+                verdict = self.record(verdict)
                 for output in self.outputs:
                     output.send(verdict)
             count += 1
@@ -97,13 +105,15 @@ class Station(Generic[Answer]):
         except (EndOfStream, NoPart):
             raise
         except ImageError as error:
-            return self._review(str(error), error.part or part)
+            cause = Cause.MISSED if isinstance(error, FrameMissed) else Cause.ERROR
+            review = self._review(str(error), error.part or part, cause)
+            return replace(review, announced_at=error.announced_at)
         except CameraError as error:
             # One that is gone says so at once: one review each time-out, not thousands a second.
             time.sleep(max(began + self.timeout - time.monotonic(), 0.0))
-            return self._review(str(error), part)
+            return self._review(str(error), part, self._no_part)
         except TriggerError as error:
-            return self._review(str(error), part)
+            return self._review(str(error), part, Cause.INCIDENT)
         verdict = self._judge(frame)
         return replace(
             verdict,
@@ -111,8 +121,16 @@ class Station(Generic[Answer]):
             camera=self.name,
             frame_number=frame.number,
             captured_at=frame.captured_at,
+            announced_at=frame.announced_at,
             decided_at=time.monotonic(),
+            image_sha256=self.fingerprint(frame),
+            frame=frame,
         )
+
+    @property
+    def _no_part(self) -> Cause:
+        """What a camera without a frame counts as."""
+        return Cause.INCIDENT if self.announced else Cause.ERROR
 
     def _judge(self, frame: Frame) -> Verdict:
         if fault := self.fault(frame):
@@ -125,15 +143,17 @@ class Station(Generic[Answer]):
             try:
                 return self.judge(self.classify(frame))
             except (ProviderError, ValueError, MemoryError) as error:
-                return Verdict(Outcome.REVIEW, str(error) or "not enough memory")
+                reason = str(error) or "not enough memory"
+                return Verdict(Outcome.REVIEW, reason, cause=Cause.ERROR)
 
-    def _review(self, reason: str, part: str) -> Verdict:
+    def _review(self, reason: str, part: str, cause: Cause) -> Verdict:
         return Verdict(
             Outcome.REVIEW,
             reason,
             part=self._named(part),
             camera=self.name,
             decided_at=time.monotonic(),
+            cause=cause,
         )
 
     def _named(self, part: str) -> str:

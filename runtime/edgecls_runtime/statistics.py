@@ -4,7 +4,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from edgecls.metrics import percentile
-from edgecls.verdict import Outcome, Verdict
+from edgecls.verdict import Cause, Outcome, Verdict
 from edgecls_runtime.announcements import Counts
 
 # A station runs for months: percentiles are over the latest parts, in bounded memory.
@@ -15,12 +15,12 @@ LATEST = 10_000
 class Statistics:
     """Counters of one run."""
 
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
 
     def count(self, verdict: Verdict) -> None:
         """Add one verdict."""
-        self.outcomes[verdict.outcome] += 1
+        self.counted[verdict.counts_as] += 1
         if verdict.latency is not None:
             self.latencies.append(verdict.latency)
 
@@ -36,20 +36,29 @@ class Statistics:
             counts: What became of the parts that were announced; None where none were to be.
 
         Returns:
-            ``parts``, ``pass``, ``fail``, ``review``, ``triggers`` (parts that were announced; None
-            where nothing announces any), ``missed`` (those of them that have no frame, also those
-            that still waited for one; or lost frames), ``ignored`` (what a trigger heard and took
-            for no part), ``frames_dropped``, ``camera_reopened``, and ``latency_ms_p50``,
-            ``_p95``, ``_p99``: milliseconds from a frame's arrival to its verdict, over the latest
-            10,000 parts; None when no frame came.
+            ``parts``: those that the run accounts for, which is the sum of ``pass``, ``fail``,
+            ``review`` (judged, or a frame that was not fit for it), ``missed`` (no frame that may
+            be judged, also those that still waited for one, and lost frames) and ``errors`` (camera
+            or engine failed); ``incidents`` (reviews of no part: a trigger was lost); ``triggers``
+            (parts that were announced; None where nothing announces any), ``ignored`` (what a
+            trigger heard and took for no part), ``frames_dropped``, ``camera_reopened``, and
+            ``latency_ms_p50``, ``_p95``, ``_p99``: milliseconds from a frame's arrival to its
+            verdict, over the latest 10,000 parts; None when no frame came.
 
         """
         latencies = list(self.latencies)
+        judged = {outcome.value: self.counted[outcome] for outcome in Outcome}
+        errors = self.counted[Cause.ERROR]
+        lost = max(self.counted[Cause.MISSED], missed)
+        if counts is not None:  # also those whose turn did not come
+            lost = max(counts.announced - sum(judged.values()) - errors, lost)
         return {
-            "parts": self.outcomes.total(),
-            **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
+            "parts": sum(judged.values()) + lost + errors,
+            **judged,
+            "missed": lost,
+            "errors": errors,
+            "incidents": self.counted[Cause.INCIDENT],
             "triggers": counts.announced if counts else None,
-            "missed": missed + (counts.announced - counts.taken if counts else 0),
             "ignored": counts.ignored if counts else None,
             "frames_dropped": dropped,
             "camera_reopened": reopened,

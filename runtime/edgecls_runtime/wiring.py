@@ -1,14 +1,13 @@
 """Settings become opened stations: the one place where all rooms meet."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgecls import plugins
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError
 from edgecls.frame import Frame
@@ -16,16 +15,16 @@ from edgecls.progress import tell
 from edgecls.verdict import Verdict
 from edgecls_runtime import exclusive
 from edgecls_runtime.capture.ahead import Prepare
-from edgecls_runtime.classifier import Classifier
+from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.config import Settings
-from edgecls_runtime.credentials import hidden
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.health.watch import Watch
-from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.protocols import Output
-from edgecls_runtime.sources import Sources
+from edgecls_runtime.recording import Recording, fingerprints
+from edgecls_runtime.sources import Source, Sources
 from edgecls_runtime.station import Station
+from edgecls_runtime.telling.outbox import Outbox
+from edgecls_runtime.telling_outputs import telling
 from edgecls_runtime.turns import Turns
 from edgecls_runtime.views.looking import Looking
 
@@ -38,12 +37,14 @@ class Opened:
         stations: One for each camera of each station file.
         sources: Where their frames come from, and what is counted there.
         classifiers: Each once, however many stations share it.
+        outboxes: Who is told.
 
     """
 
     stations: list[Station[Any]] = field(default_factory=list)
     sources: Sources = field(default_factory=Sources)
     classifiers: list[Failover] = field(default_factory=list)
+    outboxes: list[Outbox] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,12 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
     classifier = _classifier(settings, base, process)
     # Whether views fit is known before any camera is opened.
     seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
-    found = process.opened.sources.open([*settings.all_cameras], settings, base)
+    recording = process.stack.enter_context(closing(Recording(settings, classifier.classify)))
+    outboxes: list[Outbox] = []
+    names = [settings.station_of(camera) for camera in settings.all_cameras]
+    announce = recording.announcing(names, outboxes)
+    found = process.opened.sources.open([*settings.all_cameras], settings, base, announce)
+    recording.count_overrun(partial(_overrun, [*found.values()]))
     watches = {
         name: Watch(settings.health.expected(name, live=source.live))
         for name, source in found.items()
@@ -135,26 +141,23 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
         )
         for name, source in found.items()
     }
-    outputs: list[Output] = [
-        process.stack.enter_context(
-            closing(plugins.open_table("edgecls_runtime.outputs", table, "outputs", base))
-        )
-        for table in settings.outputs
-    ]
+    # Images of a folder wait for who is told of them; a line waits for nobody.
+    waits = settings.trigger is None and not any(source.live for source in found.values())
+    outboxes += telling(settings.outputs, base, recording.journal, process.stack, waits=waits)
+    process.opened.outboxes.extend(outboxes)
     station: Station[Any] = Station(
         next(iter(sources.values())),
         classifier.classify,
         settings.rule,
-        outputs=outputs,
+        record=recording,
+        outputs=outboxes,
+        beat=partial(_beat, outboxes),
         timeout=settings.timeout_ms / 1000,
         max_age=settings.max_age_ms / 1000,
         turn=classifier.turns,
         telling=Turns(),
+        announced=settings.trigger is not None,
     )
-    if settings.journal is not None:
-        record = _Recorder(settings.journal.path, classifier.classify, settings)
-        process.stack.enter_context(closing(record))
-        station = replace(station, record=record)
     process.opened.stations.extend(
         replace(
             station,
@@ -162,6 +165,7 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
             classify=seeing[name].classify,
             judge=seeing[name].judge,
             fault=watches[name].fault,
+            fingerprint=fingerprints(seeing[name].prepare),
             name=settings.station_of(name),
         )
         for name, source in sources.items()
@@ -189,44 +193,12 @@ def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
     return Seeing(looking, looking.prepare, settings.rule.judge_places)
 
 
-class _Recorder:
-    """A journal that begins a session anew when another provider or variant judges."""
-
-    def __init__(self, path: Path, classify: Failover, settings: Settings) -> None:
-        self._classify, self._settings = classify, settings
-        self._judge = classify.classifier
-        self._journal = Journal(path, _session_line(self._judge, settings))
-
-    def __call__(self, verdict: Verdict) -> None:
-        if self._classify.classifier is not self._judge:
-            self._judge = self._classify.classifier
-            self._journal.begin(_session_line(self._judge, self._settings))
-        self._journal.record(verdict)
-
-    def close(self) -> None:
-        self._journal.close()
+def _beat(outboxes: Sequence[Outbox]) -> None:
+    for outbox in outboxes:
+        outbox.beat()
 
 
-def _session_line(classifier: Classifier, settings: Settings) -> SessionLine:
-    manifest = classifier.bundle.manifest
-    tables = [hidden(table) for table in settings.all_cameras.values()]
-    return SessionLine(
-        bundle=f"{manifest.name} {manifest.version}",
-        digest=classifier.bundle.digest,
-        variant=classifier.variant.name,
-        provider=classifier.provider.name,
-        camera=json.dumps(tables[0] if len(tables) == 1 else tables),
-        rule=json.dumps(_judging(settings), default=str),
-        placement=str(classifier.placement),
-    )
-
-
-def _judging(settings: Settings) -> dict[str, object]:
-    """Return the rule, and where it looks if not at whole frames."""
-    if not settings.views:
-        return asdict(settings.rule)
-    views = [
-        {key: value for key, value in asdict(view).items() if value is not None}
-        for view in settings.views
-    ]
-    return {**asdict(settings.rule), "frame_px": settings.frame_px, "views": views}
+def _overrun(sources: Sequence[Source]) -> int:
+    """Return how many parts of a file found its trigger's queue full."""
+    cameras = [source.camera for source in sources]
+    return sum(one.counts.overrun for one in cameras if isinstance(one, TriggeredCamera))

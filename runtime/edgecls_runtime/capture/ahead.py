@@ -208,7 +208,10 @@ class Ahead:
         try:
             frame = taken.decoded()
         except MemoryError:
-            return ImageError(f"{taken.camera}: not enough memory for its frame", taken.part)
+            fault = f"{taken.camera}: not enough memory for its frame"
+            return ImageError(fault, taken.part, taken.announced_at)
+        except ImageError as error:
+            return type(error)(str(error), error.part or taken.part, taken.announced_at)
         except Exception as error:  # noqa: BLE001 - raised where the frame is asked for
             return error
         # What cannot be prepared is for the classifier to say, of this very part.
@@ -224,6 +227,7 @@ class Ahead:
                 frame.captured_at,
                 frame.camera,
                 frame.part,
+                frame.announced_at,
                 prepared=prepared,
                 health=self._measure and self._measure(frame.image),
             )

@@ -193,17 +193,19 @@ class TriggeredCamera:
         with self._arrived:
             waiting = sum(isinstance(one, Undecoded) for one in self._waiting)
         if waiting >= self._capture.queue:
-            return FrameMissed(f"missed: {waiting} parts were still waiting to be judged", part)
+            fault = f"missed: {waiting} parts were still waiting to be judged"
+            return FrameMissed(fault, part, signal.at)
         try:
-            return replace(self._picture(signal.at + self._capture.delay_ms / 1000), part=part)
+            picture = self._picture(signal.at + self._capture.delay_ms / 1000)
+            return replace(picture, part=part, announced_at=signal.at)
         except EndOfStream as error:
             return error
         except CameraError as error:
-            return FrameMissed(str(error), part)
+            return FrameMissed(str(error), part, signal.at)
         except ImageError as error:
-            return type(error)(str(error), part)
+            return type(error)(str(error), part, signal.at)
         except Exception as error:  # noqa: BLE001 - as in _signal
-            return FrameMissed(f"{type(error).__name__}: {error}", part)
+            return FrameMissed(f"{type(error).__name__}: {error}", part, signal.at)
 
     def _picture(self, due: float) -> Undecoded:
         """Return the first frame taken at or after ``due``, monotonic seconds."""

@@ -28,6 +28,7 @@ class Undecoded:
     captured_at: float
     camera: str
     part: str | None = None
+    announced_at: float | None = None
 
     def decoded(self) -> Frame:
         """Return the frame with its image.
@@ -36,7 +37,14 @@ class Undecoded:
             ImageError: It cannot be decoded.
 
         """
-        return Frame(self.decode(), self.number, self.captured_at, self.camera, self.part)
+        return Frame(
+            self.decode(),
+            self.number,
+            self.captured_at,
+            self.camera,
+            self.part,
+            self.announced_at,
+        )
 
 
 def take(camera: Camera, timeout: float) -> Undecoded:

@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
+            for outbox in opened.outboxes:
+                outbox.finish()
         finally:  # a full disk ends the run; what was judged before is still worth knowing
             sources = opened.sources
             summary = statistics.summary(
@@ -137,15 +139,20 @@ def _line(summary: dict[str, float | int | None]) -> str:
         latency = "frame to verdict p50 {} p95 {} p99 {} ms".format(
             *(summary[f"latency_ms_p{percent}"] for percent in (50, 95, 99))
         )
-    missed = f"{summary['missed']} parts missed; " if summary["missed"] else ""
+    announced = ""
     if summary["triggers"] is not None:
         ignored = f", {summary['ignored']} signals ignored" if summary["ignored"] else ""
-        missed = f"{summary['triggers']} announced, {summary['missed']} missed{ignored}; "
-    reopened = ""
-    if summary["camera_reopened"]:
-        reopened = f"camera reopened {summary['camera_reopened']} times; "
+        announced = f"{summary['triggers']} announced{ignored}; "
+    rare = [
+        f"{summary[key]} {words}"
+        for key, words in (
+            ("incidents", "incidents without a part; "),
+            ("camera_reopened", "times a camera was reopened; "),
+        )
+        if summary[key]
+    ]
     return (
         f"{summary['parts']} parts: {summary['pass']} PASS, {summary['fail']} FAIL, "
-        f"{summary['review']} REVIEW; {missed}{summary['frames_dropped']} frames dropped; "
-        f"{reopened}{latency}"
+        f"{summary['review']} REVIEW, {summary['missed']} missed, {summary['errors']} errors; "
+        f"{announced}{summary['frames_dropped']} frames dropped; {''.join(rare)}{latency}"
     )

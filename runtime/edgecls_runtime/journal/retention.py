@@ -1,0 +1,51 @@
+"""Remove verdicts that are too old; the chain goes on from the last one that was removed."""
+
+import sqlite3
+
+# In one transaction: a verdict that is to be recorded waits no longer than for these.
+AT_ONCE = 200
+
+
+def remove(database: sqlite3.Connection, before: str) -> int:
+    """Remove old verdicts, with what was told of them, and sessions and notes without any left.
+
+    The newest verdict stays, and those that some output was not told yet.
+
+    Args:
+        database: Of a connection that is in no transaction.
+        before: UTC, as the journal writes it; what was recorded earlier goes.
+
+    Returns:
+        How many verdicts were removed.
+
+    """
+    total = 0
+    while removed := _remove_some(database, before):
+        total += removed
+    return total
+
+
+def _remove_some(database: sqlite3.Connection, before: str) -> int:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        found = database.execute(
+            "SELECT id, session, chain FROM verdicts WHERE recorded_at < ?"
+            " AND id < (SELECT max(id) FROM verdicts)"
+            " AND id <= (SELECT coalesce(min(verdict), 9e18) FROM cursors)"
+            " ORDER BY id LIMIT ?",
+            (before, AT_ONCE),
+        ).fetchall()
+        if found:
+            number, session, chain = found[-1]
+            database.execute("DELETE FROM verdicts WHERE id <= ?", (number,))
+            database.execute("DELETE FROM tellings WHERE verdict <= ?", (number,))
+            database.execute(
+                "UPDATE journal SET removed_through = ?, removed_session = ?, removed_chain = ?",
+                (number, session, chain),
+            )
+            database.execute("DELETE FROM notes WHERE noted_at < ?", (before,))
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    return len(found)

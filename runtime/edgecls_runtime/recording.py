@@ -1,0 +1,144 @@
+"""Verdicts become durable here, under the session line of what judged them."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Protocol
+
+from edgecls import __version__
+from edgecls.frame import Frame
+from edgecls.verdict import Verdict
+from edgecls_runtime import fingerprint
+from edgecls_runtime.announcements import Signal
+from edgecls_runtime.capture.ahead import Prepare, PreparedFrame
+from edgecls_runtime.classifier import Classifier
+from edgecls_runtime.config import Settings
+from edgecls_runtime.credentials import hidden
+from edgecls_runtime.failover import Failover
+from edgecls_runtime.journal import Journal, SessionLine
+
+MB = 2**20
+
+
+class Told(Protocol):
+    """Who wants to know of parts before they are judged."""
+
+    def expect(self, part: str, at: float) -> None:
+        """Take note of a part that was announced, at monotonic seconds."""
+        ...
+
+
+class Recording:
+    """A journal, if one is wanted, that begins a session anew when something else judges.
+
+    Attributes:
+        journal: Where verdicts are kept; None keeps none.
+
+    """
+
+    def __init__(self, settings: Settings, classify: Failover) -> None:
+        """Open the journal of a station file.
+
+        Raises:
+            OutputError: It cannot be opened.
+
+        """
+        self._classify, self._settings = classify, settings
+        self._judge = classify.classifier
+        self._overrun: Callable[[], int] = lambda: 0
+        wanted = settings.journal
+        self.journal = wanted and Journal(
+            wanted.path,
+            session_line(self._judge, settings),
+            reserve=int(wanted.reserve_mb * MB),
+            keep_days=wanted.keep_days,
+        )
+
+    def __call__(self, verdict: Verdict) -> Verdict:
+        """Return a verdict as it is kept."""
+        if self._classify.classifier is not self._judge:
+            self._judge = self._classify.classifier
+            if self.journal is not None:
+                self.journal.begin(session_line(self._judge, self._settings))
+        if self.journal is not None:
+            return self.journal.record(verdict)
+        return replace(verdict, bundle=_named(self._judge))
+
+    def announcing(self, cameras: Sequence[str], told: Sequence[Told]) -> Callable[[Signal], None]:
+        """Return what keeps a part that a trigger has announced, before it is acknowledged.
+
+        Args:
+            cameras: Names of the stations that will judge it, each for itself.
+            told: Who wants to know, too; may be filled later.
+
+        """
+
+        def announce(signal: Signal) -> None:
+            for camera in cameras:
+                part = f"{camera} {signal.part}".strip()
+                if self.journal is not None:
+                    self.journal.announce(part, signal.at, camera)
+                for one in told:
+                    one.expect(part, signal.at)
+
+        return announce
+
+    def count_overrun(self, overrun: Callable[[], int]) -> None:
+        """Say who knows how many parts found a trigger's queue full."""
+        self._overrun = overrun
+
+    def close(self) -> None:
+        """End the session; closing twice is allowed."""
+        if self.journal is not None:
+            self.journal.close(self._overrun())
+
+
+def fingerprints(prepare: Prepare) -> Callable[[Frame], str]:
+    """Return what tells the pixels that the network got of a frame from all others.
+
+    Args:
+        prepare: Makes them, where they were not prepared ahead.
+
+    """
+
+    def of(frame: Frame) -> str:
+        if isinstance(frame, PreparedFrame):
+            return fingerprint.of(frame.prepared)
+        with suppress(Exception):  # what cannot be prepared was not judged
+            return fingerprint.of(prepare(frame.image, None))
+        return ""
+
+    return of
+
+
+def session_line(classifier: Classifier, settings: Settings) -> SessionLine:
+    """Return what judges, as the journal keeps it."""
+    manifest = classifier.bundle.manifest
+    tables = [hidden(table) for table in settings.all_cameras.values()]
+    return SessionLine(
+        bundle=f"{manifest.name} {manifest.version}",
+        digest=classifier.bundle.digest,
+        variant=classifier.variant.name,
+        provider=classifier.provider.name,
+        camera=json.dumps(tables[0] if len(tables) == 1 else tables),
+        rule=json.dumps(_judging(settings), default=str),
+        placement=str(classifier.placement),
+        software=f"edgecls {__version__}",
+    )
+
+
+def _named(classifier: Classifier) -> str:
+    manifest = classifier.bundle.manifest
+    return f"{manifest.name} {manifest.version} {classifier.bundle.digest[:12]}"
+
+
+def _judging(settings: Settings) -> dict[str, object]:
+    """Return the rule, and where it looks if not at whole frames."""
+    if not settings.views:
+        return asdict(settings.rule)
+    views = [
+        {key: value for key, value in asdict(view).items() if value is not None}
+        for view in settings.views
+    ]
+    return {**asdict(settings.rule), "frame_px": settings.frame_px, "views": views}

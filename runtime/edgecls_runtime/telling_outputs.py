@@ -1,0 +1,88 @@
+"""The outputs of a station file, opened, each behind a thread of its own."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+from edgecls import schema
+from edgecls.errors import ConfigError
+from edgecls.progress import tell
+from edgecls_runtime import outputs
+from edgecls_runtime.journal import Journal, open_reader
+from edgecls_runtime.telling.outbox import Keeping, Momentary, Outbox
+from edgecls_runtime.telling.settings import Audience, parted
+
+
+def telling(
+    tables: Sequence[Mapping[str, object]],
+    base: Path,
+    journal: Journal | None,
+    stack: ExitStack,
+    *,
+    waits: bool,
+) -> list[Outbox]:
+    """Open outputs and begin to tell them.
+
+    Args:
+        tables: ``[[outputs]]`` of a station file.
+        base: What relative paths in them are relative to.
+        journal: Of the station.
+        stack: Closes them.
+        waits: Whether the station waits for an output that is slow, as behind a folder of images.
+
+    Raises:
+        ConfigError: A table is wrong, two outputs have one name, or one needs a journal.
+        EdgeclsError: An output cannot be opened.
+
+    """
+    audiences = [_audience(table, f"outputs[{number}]") for number, table in enumerate(tables)]
+    _check(audiences)
+    return [
+        _opened(table, audience, f"outputs[{number}]", base, journal, stack, waits=waits)
+        for number, (table, audience) in enumerate(zip(tables, audiences, strict=True))
+    ]
+
+
+def _audience(table: Mapping[str, object], where: str) -> Audience:
+    common, _ = parted(table)
+    audience = schema.call(Audience, common, where)
+    return audience if audience.name else replace(audience, name=str(table.get("kind")))
+
+
+def _check(audiences: Sequence[Audience]) -> None:
+    names = [audience.name for audience in audiences]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"outputs: {names.count(name)} are called {name!r}; "
+                f"expected a different name = '...' in each table"
+            )
+
+
+def _opened(  # noqa: PLR0913 - each a word of its own
+    table: Mapping[str, object],
+    audience: Audience,
+    where: str,
+    base: Path,
+    journal: Journal | None,
+    stack: ExitStack,
+    *,
+    waits: bool,
+) -> Outbox:
+    _, own = parted(table)
+    traits = outputs.traits(own, where)
+    if traits.keeps and journal is None:
+        raise ConfigError(
+            f"{where}: {audience.name} is told later what was decided while it was down, "
+            f"which needs a [journal] with its path"
+        )
+    if traits.keeps and journal is not None:
+        reader = stack.enter_context(open_reader(journal.path))
+        output = outputs.open_table(own, where, base)
+        keeping = Keeping(output, audience, journal, reader.verdicts, tell)
+        return stack.enter_context(closing(keeping))
+    output = outputs.open_table(own, where, base)
+    patience = None if waits else 0.0
+    momentary = Momentary(output, audience, traits, journal, tell, patience)
+    return stack.enter_context(closing(momentary))
