@@ -3,8 +3,8 @@
     python -m edgecls_runtime.probe ROOM KIND
 
 A driver may crash, hang or print: the process that asks shall survive it. Providers are proven
-(``provider_proof``). A file of ``cameras/`` or ``triggers/``, or of somebody else's, may have a
-function ``probed() -> Probed``; one that has none needs nothing.
+(``provider_proof``). A file of ``cameras/``, ``triggers/`` or ``outputs/``, or of somebody else's,
+may have a function ``probed() -> Probed``; one that has none needs nothing.
 """
 
 import importlib
@@ -20,10 +20,12 @@ from edgecls.errors import EdgeclsError
 from edgecls_runtime.native_output import on_stderr
 from edgecls_runtime.packages import Package
 
-ROOMS = {room: f"edgecls_runtime.{room}" for room in ("providers", "cameras", "triggers")}
+ROOMS = {
+    room: f"edgecls_runtime.{room}" for room in ("providers", "cameras", "triggers", "outputs")
+}
 # Seconds; longer is a hang. A provider's first use may compile; cameras of a network have answered
 # within a few.
-LONGEST = {"providers": 120.0, "cameras": 30.0, "triggers": 30.0}
+LONGEST = {"providers": 120.0, "cameras": 30.0, "triggers": 30.0, "outputs": 30.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Probed:
     Attributes:
         kind: Name of a file in the room, or of an entry point.
         ready: Whether it can be used here: of a provider, that a model ran and answered rightly; of
-            a camera or a trigger, that nothing it stands on is missing.
+            a camera, a trigger or an output, that nothing it stands on is missing.
         what: What is there; or what is missing, and the command that helps.
         package: The package that carries it, and its version; empty where not installed.
         devices: Names of the hardware, as far as can be told.

@@ -196,11 +196,12 @@ def test_cameras_and_triggers_are_sections_of_their_own_and_may_be_asked_for_alo
 def test_a_section_that_there_is_not_is_answered_with_those_there_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = main(["devices", "outputs"])
+    code = main(["devices", "robots"])
 
     assert code == 2
     assert capsys.readouterr().err == (
-        "edgecls devices: outputs: no such section; expected any of providers, cameras, triggers\n"
+        "edgecls devices: robots: no such section; "
+        "expected any of providers, cameras, triggers, outputs\n"
     )
 
 

@@ -1,12 +1,12 @@
-"""What can be used here, and why the rest cannot: providers, cameras, triggers.
+"""What can be used here, and why the rest cannot: providers, cameras, triggers, outputs.
 
     edgecls devices            all of it
     edgecls devices cameras    these alone, which is faster
 
 Each kind is asked in a process of its own. A provider loads and runs a tiny model: "ready" is
-proven, not believed. A camera or a trigger says which devices it sees. The others say which
-package, driver or library is missing, and the command that helps. Kinds of other packages (entry
-points such as edgecls.cameras) are asked in the same way.
+proven, not believed. A camera, a trigger or an output says which devices it sees. The others say
+which package, driver or library is missing, and the command that helps. Kinds of other packages
+(entry points such as edgecls.cameras) are asked in the same way.
 """
 
 import argparse
