@@ -196,4 +196,3 @@ class Announcements:
 
     def _has_news(self) -> bool:
         return bool(self._signals or self._fault or self._end or self._closed)
-

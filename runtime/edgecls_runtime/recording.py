@@ -47,13 +47,14 @@ class Recording:
         self._classify, self._settings = classify, settings
         self._judge = classify.classifier
         self._overrun: Callable[[], int] = lambda: 0
-        wanted = settings.journal
-        self.journal = wanted and Journal(
-            wanted.path,
-            session_line(self._judge, settings),
-            reserve=int(wanted.reserve_mb * MB),
-            keep_days=wanted.keep_days,
-        )
+        self.journal: Journal | None = None
+        if (wanted := settings.journal) is not None:
+            self.journal = Journal(
+                wanted.path,
+                session_line(self._judge, settings),
+                reserve=int(wanted.reserve_mb * MB),
+                keep_days=wanted.keep_days,
+            )
 
     def __call__(self, verdict: Verdict) -> Verdict:
         """Return a verdict as it is kept."""

@@ -37,7 +37,7 @@ class Station(Generic[Answer]):
         name: Begins the ids of its parts, where several stations share a journal.
         record: Makes a verdict durable before any output is told, and returns it as it is kept.
         outputs: Told in this order, each by a thread of its own: none of them waits.
-        beat: Called at each verdict and each wait for a part, for whoever watches for signs of life.
+        beat: Called at each verdict and each wait for a part, for who watches for signs of life.
         fingerprint: SHA-256 of the pixels that the network got of a frame.
         announced: Whether something announces parts: then a camera that is lost is no part.
         timeout: Seconds to wait for a frame; then the part is REVIEW.

@@ -38,10 +38,28 @@ def telling(
     """
     audiences = [_audience(table, f"outputs[{number}]") for number, table in enumerate(tables)]
     _check(audiences)
-    return [
-        _opened(table, audience, f"outputs[{number}]", base, journal, stack, waits=waits)
-        for number, (table, audience) in enumerate(zip(tables, audiences, strict=True))
-    ]
+    opened: list[Outbox] = []
+    for number, (table, audience) in enumerate(zip(tables, audiences, strict=True)):
+        _, own = parted(table)
+        where = f"outputs[{number}]"
+        traits = outputs.traits(own, where)
+        if traits.keeps and journal is None:
+            raise ConfigError(
+                f"{where}: {audience.name} is told later what was decided while it was down, "
+                f"which needs a [journal] with its path"
+            )
+        reader = (
+            stack.enter_context(open_reader(journal.path)) if journal and traits.keeps else None
+        )
+        output = outputs.open_table(own, where, base)
+        outbox: Outbox
+        if journal is not None and reader is not None:
+            outbox = Keeping(output, audience, journal, tell, verdicts=reader.verdicts)
+        else:
+            patience = None if waits else 0.0
+            outbox = Momentary(output, audience, journal, tell, traits=traits, patience=patience)
+        opened.append(stack.enter_context(closing(outbox)))
+    return opened
 
 
 def _audience(table: Mapping[str, object], where: str) -> Audience:
@@ -58,31 +76,3 @@ def _check(audiences: Sequence[Audience]) -> None:
                 f"outputs: {names.count(name)} are called {name!r}; "
                 f"expected a different name = '...' in each table"
             )
-
-
-def _opened(  # noqa: PLR0913 - each a word of its own
-    table: Mapping[str, object],
-    audience: Audience,
-    where: str,
-    base: Path,
-    journal: Journal | None,
-    stack: ExitStack,
-    *,
-    waits: bool,
-) -> Outbox:
-    _, own = parted(table)
-    traits = outputs.traits(own, where)
-    if traits.keeps and journal is None:
-        raise ConfigError(
-            f"{where}: {audience.name} is told later what was decided while it was down, "
-            f"which needs a [journal] with its path"
-        )
-    if traits.keeps and journal is not None:
-        reader = stack.enter_context(open_reader(journal.path))
-        output = outputs.open_table(own, where, base)
-        keeping = Keeping(output, audience, journal, reader.verdicts, tell)
-        return stack.enter_context(closing(keeping))
-    output = outputs.open_table(own, where, base)
-    patience = None if waits else 0.0
-    momentary = Momentary(output, audience, traits, journal, tell, patience)
-    return stack.enter_context(closing(momentary))

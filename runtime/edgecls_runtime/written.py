@@ -8,7 +8,7 @@ from edgecls_runtime.protocols import Counting, Trigger
 
 
 class Written:
-    """A trigger that is no queue, such as a clock, whose parts are written down as they are heard."""
+    """A trigger that is no queue, such as a clock; its parts are written down as they are heard."""
 
     def __init__(self, trigger: Trigger, keep: Callable[[Signal], object]) -> None:
         """Stand before a trigger; closed by this."""

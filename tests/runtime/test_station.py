@@ -30,8 +30,9 @@ class Log:
     def __init__(self) -> None:
         self.told: list[tuple[str, Verdict]] = []
 
-    def record(self, verdict: Verdict) -> None:
+    def record(self, verdict: Verdict) -> Verdict:
         self.told.append(("journal", verdict))
+        return verdict
 
     def send(self, verdict: Verdict) -> None:
         self.told.append(("output", verdict))
@@ -228,20 +229,20 @@ def test_the_journal_has_a_verdict_before_any_output_is_told() -> None:
     assert [told for _, told in log.told[::2]] == verdicts
 
 
-def test_a_verdict_that_cannot_be_kept_is_told_to_no_output_and_stops_the_run() -> None:
+def test_an_output_without_which_a_run_is_over_ends_it() -> None:
     log = Log()
     inspected = Station(
         FakeCamera([GREY] * 2),
         lambda _: scored(*GOOD),
         Rule(("ok",)),
-        record=FullDisk().send,
-        outputs=[log],
+        record=log.record,
+        outputs=[FullDisk()],
     )
 
     with pytest.raises(OutputError, match=r"^journal: disk full; part 1 is not kept$"):
         list(inspected.run(running))
 
-    assert log.order == []
+    assert log.order == ["journal 1"]
 
 
 def test_an_output_that_fails_stops_the_run_with_the_verdict_kept() -> None:

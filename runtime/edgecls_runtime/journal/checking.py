@@ -68,7 +68,10 @@ def _faults_of(
         yield f"row {number}: follows row {last}; expected {last + 1}: entries were removed"
     values = [row[column] for column in chain.VERDICT_COLUMNS]
     if row["chain"] != chain.entry(previous, sessions.get(row["session"], ""), values):
-        yield f"row {number}, part {row['part']}: does not fit its hash: it, its session, or the entry before was changed"
+        yield (
+            f"row {number}, part {row['part']}: does not fit its hash; "
+            f"it, its session or the entry before it was changed"
+        )
 
 
 def _unbalanced(reader: Reader) -> Iterator[str]:

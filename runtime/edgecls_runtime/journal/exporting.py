@@ -59,9 +59,10 @@ def _csv(rows: Iterator[Row], target: Path) -> int:
     with target.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             # A spreadsheet would run a part's id that begins like a formula.
             table.writerow({name: _tame(value) for name, value in row.items()})
+            count += 1
     return count
 
 

@@ -15,10 +15,11 @@ from edgecls_runtime.journal.chain import VERDICT_COLUMNS, Value
 COUNTED = ("pass", "fail", "review", "missed", "error")
 COUNTS_AS = "CASE v.cause WHEN 'judged' THEN v.outcome ELSE v.cause END"
 SELECT = (
-    f"SELECT {', '.join(f'v.{column}' for column in VERDICT_COLUMNS)}, v.chain,"
+    f"SELECT {', '.join(f'v.{column}' for column in VERDICT_COLUMNS)}, v.chain,"  # noqa: S608 - our own columns
     " s.bundle || ' ' || substr(s.digest, 1, 12) AS bundle"
     " FROM verdicts v JOIN sessions s ON s.id = v.session"
 )
+COUNT = f"SELECT {COUNTS_AS} AS what, count(*) AS n FROM verdicts v"  # noqa: S608 - likewise
 PAGE = 500
 
 
@@ -27,7 +28,7 @@ class Query:
     """Which verdicts are wanted; all conditions must hold.
 
     Attributes:
-        since: UTC, ISO 8601, such as ``2026-11-28`` or ``2026-11-28T06:00``; recorded then or later.
+        since: UTC, ISO 8601, such as ``2026-11-28`` or ``2026-11-28T06:00``: then or later.
         until: Recorded before.
         counts_as: Any of these.
         part: Exactly this id.
@@ -144,10 +145,7 @@ class Reader:
         where, values = (query or Query()).where()
         found = {
             str(one["what"]): int(one["n"] or 0)
-            for one in self._ask(
-                f"SELECT {COUNTS_AS} AS what, count(*) AS n FROM verdicts v WHERE {where} GROUP BY 1",
-                values,
-            )
+            for one in self._ask(f"{COUNT} WHERE {where} GROUP BY 1", values)
         }
         counted = {what: found.get(what, 0) for what in COUNTED}
         waiting = 0
@@ -162,12 +160,12 @@ class Reader:
 
     def table(self, name: str) -> list[dict[str, Value]]:
         """Return all of a small table, ``journal``, ``sessions`` or ``notes``, in its order."""
-        return self._ask(f"SELECT * FROM {name} ORDER BY id", [])
+        return self._ask(f"SELECT * FROM {name} ORDER BY id", [])  # noqa: S608 - not a user's
 
     def runs(self) -> list[dict[str, Value]]:
         """Return each run: ``ended_at`` of its last session, parts ``announced`` and ``judged``.
 
-        Verdicts that earlier versions of edgecls kept are left out, like those that retention removed.
+        Runs of earlier versions of edgecls are left out, and those of which verdicts were removed.
         """
         return self._ask(
             "SELECT s.run, sum(s.announced) AS announced,"

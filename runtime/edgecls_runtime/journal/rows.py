@@ -18,17 +18,13 @@ KEPT_SCORES = 5
 
 def row(verdict: Verdict) -> dict[str, Value]:
     """Return the columns of a verdict, ``id`` and ``session`` left out."""
-    prediction = verdict.prediction
-    scores = prediction and json.dumps({k: _number(v) for k, v in prediction.top(KEPT_SCORES)})
     announced = verdict.announced_at
     return {
         "part": verdict.part,
         "frame_number": verdict.frame_number,
         "outcome": verdict.outcome.value,
         "reason": verdict.reason,
-        "label": prediction and prediction.label,
-        "score": prediction and _number(prediction.score),
-        "scores": scores,
+        **_scored(verdict.prediction),
         "recorded_at": verdict.recorded_at,
         "latency_ms": _ms(verdict.latency),
         "looks": json.dumps([look.table() for look in verdict.looks]) if verdict.looks else None,
@@ -38,6 +34,17 @@ def row(verdict: Verdict) -> dict[str, Value]:
         "waited_ms": _ms(verdict.waited),
         "recipe": verdict.recipe,
         "image_sha256": verdict.image_sha256,
+    }
+
+
+def _scored(prediction: Prediction | None) -> dict[str, Value]:
+    if prediction is None:
+        return {"label": None, "score": None, "scores": None}
+    best = {label: _number(score) for label, score in prediction.top(KEPT_SCORES)}
+    return {
+        "label": prediction.label,
+        "score": _number(prediction.score),
+        "scores": json.dumps(best),
     }
 
 

@@ -171,4 +171,4 @@ def now() -> str:
 
 
 def _identity() -> str:
-    return f"INSERT INTO journal (id) VALUES ('{secrets.token_hex(6)}');"
+    return f"INSERT INTO journal (id) VALUES ('{secrets.token_hex(6)}');"  # noqa: S608 - digits

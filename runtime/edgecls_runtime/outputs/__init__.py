@@ -1,7 +1,7 @@
 """One file per kind of output; its name is the kind's in a station file.
 
-``open(...)`` of each returns an ``Output``; its keyword arguments are the keys of the table. A file may
-say ``KEEPS``, ``ENDS`` and ``FRAMES``: what ``telling.outbox.Traits`` explains.
+``open(...)`` of each returns an ``Output``; its keyword arguments are the keys of the table. A file
+may say ``KEEPS``, ``ENDS`` and ``FRAMES``: what ``telling.outbox.Traits`` explains.
 """
 
 from collections.abc import Mapping

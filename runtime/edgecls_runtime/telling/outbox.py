@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 from edgecls.errors import OutputError, OutputRefused
 from edgecls.verdict import Verdict
+from edgecls_runtime.journal.ledger import Telling
 from edgecls_runtime.journal.rows import row_number
-from edgecls_runtime.journal.writing import Journal, Telling
+from edgecls_runtime.journal.writing import Journal
 from edgecls_runtime.protocols import Beating, Expecting, Output, Safeguarding
 from edgecls_runtime.telling.settings import Audience
 
@@ -186,19 +187,20 @@ class Momentary(Outbox):
         self,
         output: Output,
         audience: Audience,
-        traits: Traits,
         journal: Journal | None,
         say: Callable[[str], object],
-        patience: float | None,
+        *,
+        traits: Traits,
+        patience: float | None = 0.0,
     ) -> None:
         """Begin to tell.
 
         Args:
             output: As of ``Outbox``, like ``audience``, ``journal`` and ``say``.
             audience: Which verdicts.
-            traits: What its kind says.
             journal: Where its tellings are kept.
             say: Told of losses.
+            traits: What its kind says.
             patience: Seconds that ``send`` waits where too many verdicts wait already: None, for
                 ever, for a folder of images; 0 for a line, which waits for nobody.
 
@@ -283,8 +285,9 @@ class Keeping(Outbox):
         output: Output,
         audience: Audience,
         journal: Journal,
-        verdicts: Callable[[int, int], list[Verdict]],
         say: Callable[[str], object],
+        *,
+        verdicts: Callable[[int, int], list[Verdict]],
     ) -> None:
         """Begin to tell, from the verdict on that this output was not told in an earlier run.
 
@@ -292,8 +295,8 @@ class Keeping(Outbox):
             output: As of ``Outbox``, like ``audience`` and ``say``.
             audience: Which verdicts.
             journal: Holds its cursor.
-            verdicts: Reads the journal: row to begin behind, and how many at most.
             say: Told of losses.
+            verdicts: Reads the journal: row to begin behind, and how many at most.
 
         """
         self._verdicts = verdicts
