@@ -33,6 +33,11 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "watch": (RUNTIME, "cpu", "look at cameras while setting them up"),
     "calibrate": (RUNTIME, "cpu", "learn from good frames which ones are not fit to be judged"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),
+    "journal": (
+        RUNTIME,
+        "cpu",
+        "what was decided, whether it balances, and that nobody changed it",
+    ),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
 # Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.

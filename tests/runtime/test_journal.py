@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecls import Look, Outcome, Prediction, Verdict
+from edgecls import Outcome, Prediction, Task, Verdict
 from edgecls.errors import OutputError
-from edgecls_runtime.journal import SCHEMA_VERSION, Journal, SessionLine
-
-SESSION = SessionLine("disc 1", "abc", "int8", "CPUExecutionProvider", "{}", "{}", "100 %")
-OUTLINE = ((1.0, 2.0), (11.0, 2.0), (11.46, 22.0), (1.0, 22.0))
-LOOKS = (
-    Look("lid", OUTLINE, Outcome.PASS, "ok", 0.9),
-    Look("tile 3,1", OUTLINE, Outcome.REVIEW, "dent", float("nan")),
-)
-PREDICTION = Prediction(np.array([0.9, 0.1], np.float32), ("ok", "dent"))
-
-
-def verdict(part: str) -> Verdict:
-    return Verdict(Outcome.PASS, "ok scored 0.900", PREDICTION, part, 3, 10.0, 10.0125)
+from edgecls.verdict import Cause
+from edgecls_runtime.journal import SCHEMA_VERSION, Journal, open_reader, retention
+from edgecls_runtime.journal.checking import check
+from edgecls_runtime.journal.ledger import Telling
+from journals import LOOKS, SESSION, verdict
 
 
 def rows(path: Path, columns: str = "part") -> list[tuple[object, ...]]:
@@ -61,9 +54,10 @@ def test_a_new_session_goes_on_in_the_same_file(tmp_path: Path) -> None:
 def test_a_verdict_is_durable_the_moment_it_is_recorded(tmp_path: Path) -> None:
     code = f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from test_journal import Journal, SESSION, verdict
+from edgecls_runtime.journal import Journal
+from journals import SESSION, verdict
 journal = Journal(Path({str(tmp_path / "v.db")!r}), SESSION)
 journal.record(verdict("1"))
 os.kill(os.getpid(), 9)
@@ -77,26 +71,256 @@ os.kill(os.getpid(), 9)
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a small tmpfs")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_on_a_full_disk_it_stops_with_an_error_and_keeps_what_it_has(small_disk: Path) -> None:
-    path = small_disk / "v.db"
-    journal = Journal(path, SESSION)
+def test_on_a_full_disk_a_part_is_review_and_is_kept_as_that_when_there_is_room(
+    small_disk: Path,
+) -> None:
+    said: list[str] = []
+    journal = Journal(small_disk / "v.db", SESSION, say=said.append)
+    (small_disk / "other files").write_bytes(bytes(1024 * 64))
 
-    with pytest.raises(OutputError, match=r"disk.*full|disk I/O error") as caught:
-        for part in range(100_000):
-            journal.record(verdict(str(part)))
-
-    assert journal.recorded > 10
-    assert f"{journal.recorded} verdicts of this session are kept" in str(caught.value)
-    assert f"part {journal.recorded} is not: free space and start again" in str(caught.value)
+    kept = until_full(journal)
+    unkept = journal.record(verdict("full"))
+    (small_disk / "other files").unlink()
+    afterwards = journal.record(verdict("room"))
     journal.close()
-    assert rows(path) == [(str(part),) for part in range(journal.recorded)]
+
+    assert kept > 10
+    assert (unkept.outcome, unkept.cause, unkept.id) == (Outcome.REVIEW, Cause.ERROR, "")
+    assert unkept.reason.startswith("not kept in time: journal: ")
+    assert unkept.reason.endswith("; was pass: ok scored 0.900")
+    assert (afterwards.outcome, bool(afterwards.id)) == (Outcome.PASS, True)
+    parts = [*map(str, range(kept)), str(kept), "full", "room"]
+    assert rows(small_disk / "v.db") == [(part,) for part in parts]
+    assert "parts are REVIEW until it can be written: free space on its disk" in said[0]
+    assert said[-1].endswith("v.db: writing again")
+
+
+def until_full(journal: Journal) -> int:
+    """Record verdicts until one cannot be kept; return how many could."""
+    for part in range(100_000):
+        if not journal.record(verdict(str(part))).id:
+            return part
+    raise AssertionError("the disk is never full")
+
+
+def test_a_full_disk_is_first_met_from_the_reserve(small_disk: Path) -> None:
+    said: list[str] = []
+    plain = Journal(small_disk / "plain.db", SESSION, say=said.append)
+    without = until_full(plain)
+    plain.close()
+    for file in small_disk.iterdir():
+        file.unlink()
+    journal = Journal(small_disk / "v.db", SESSION, reserve=0, say=said.append)
+    journal._reserve.size = 96 * 1024
+    journal._reserve.path.write_bytes(bytes(96 * 1024))
+    said.clear()
+
+    kept = until_full(journal)
+
+    assert "its reserve is being used: free space" in said[0]
+    assert kept > 0.5 * without
+    journal.close()
+
+
+def test_a_reserve_is_taken_where_the_disk_has_room_for_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION, reserve=1_000_000)
+
+    size = (tmp_path / "v.db-reserve").stat().st_size
+    journal.close()
+
+    assert size == 1_000_000
+    assert not (tmp_path / "v.db-reserve").exists()
+
+
+def test_a_verdict_can_be_known_again_among_all_others(tmp_path: Path) -> None:
+    one, other = (Journal(tmp_path / name, SESSION) for name in ("one.db", "other.db"))
+
+    ids = {journal.record(verdict("1")).id for journal in (one, other, one)}
+
+    one.close()
+    other.close()
+    assert len(ids) == 3
+
+
+def test_a_part_that_was_announced_and_not_judged_before_a_kill_ends_as_missed(
+    tmp_path: Path,
+) -> None:
+    code = f"""
+import os, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from edgecls_runtime.journal import Journal
+from journals import SESSION, verdict
+journal = Journal(Path({str(tmp_path / "v.db")!r}), SESSION)
+for part in ("a", "b", "c"):
+    journal.announce(part, time.monotonic())
+journal.record(verdict("b"))
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ})
+
+    Journal(tmp_path / "v.db", SESSION).close()
+
+    found = rows(tmp_path / "v.db", "session, part, outcome, cause, reason")
+    gone = "missed: the station ended before it was judged"
+    assert found[1:] == [(1, part, "review", "missed", gone) for part in ("a", "c")]
+    assert counted(tmp_path / "v.db")["triggers"] == 3
+
+
+def test_a_part_that_waits_when_the_station_is_stopped_ends_as_missed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    journal.announce("7", time.monotonic())
+
+    journal.close(overrun=2)
+
+    reason = "missed: the station was stopped before it was judged"
+    assert rows(tmp_path / "v.db", "part, reason") == [("7", reason)]
+    counts = counted(tmp_path / "v.db")
+    assert counts == {
+        "triggers": 3, "pass": 0, "fail": 0, "review": 0, "missed": 3, "error": 0, "waiting": 0,
+        "incident": 0,
+    }  # fmt: skip
+
+
+def counted(path: Path) -> dict[str, int]:
+    with open_reader(path) as reader:
+        return reader.counts()
+
+
+def test_a_part_that_is_being_judged_is_counted_as_waiting(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+
+    journal.announce("7", time.monotonic())
+    before = counted(tmp_path / "v.db")
+    journal.record(verdict("7"))
+    after = counted(tmp_path / "v.db")
+
+    journal.close()
+    assert (before["triggers"], before["waiting"], before["pass"]) == (1, 1, 0)
+    assert (after["triggers"], after["waiting"], after["pass"]) == (1, 0, 1)
+
+
+def test_two_stations_cannot_write_one_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+
+    with pytest.raises(OutputError, match="v.db: another station is writing it; choose another"):
+        Journal(tmp_path / "v.db", SESSION)
+
+    journal.close()
+
+
+def test_a_damaged_journal_is_kept_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    for part in range(300):
+        journal.record(verdict(str(part)))
+    journal.close()
+    content = (tmp_path / "v.db").read_bytes()
+    (tmp_path / "v.db").write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
+    said: list[str] = []
+
+    journal = Journal(tmp_path / "v.db", SESSION, say=said.append)
+    journal.record(verdict("new"))
+    journal.close()
+
+    (aside,) = tmp_path.glob("v.db.damaged-*")
+    assert aside.stat().st_size == len(content)
+    (line,) = said
+    assert line.startswith(f"journal {tmp_path}/v.db: database disk image is malformed; kept aside")
+    assert line.endswith(f" as {aside.name}, a new one begins")
+    assert rows(tmp_path / "v.db") == [("new",)]
+
+
+def test_a_verdict_that_was_read_back_says_what_the_first_one_said(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    seen = replace(
+        verdict("17"), looks=LOOKS, camera="left", announced_at=9.5, recipe="M6", image_sha256="ab"
+    )
+
+    kept = journal.record(seen)
+    journal.close()
+
+    with open_reader(tmp_path / "v.db") as reader:
+        (found,) = reader.verdicts(0, 10)
+    assert found.table() == kept.table()
+    assert found.id == f"{found.id.partition('-')[0]}-1"
+    assert found.bundle == "disc 1 abc"
+
+
+def test_a_binary_answer_with_the_lower_score_is_read_back_as_the_answer(tmp_path: Path) -> None:
+    scores = np.array([0.4, 0.6], np.float32)
+    journal = Journal(tmp_path / "v.db", SESSION)
+    binary = Prediction(scores, ("ok", "dent"), Task.BINARY, (0.9,))
+
+    journal.record(replace(verdict("1"), prediction=binary))
+    journal.close()
+
+    with open_reader(tmp_path / "v.db") as reader:
+        (found,) = reader.verdicts(0, 10)
+    assert found.prediction is not None
+    assert (found.prediction.label, found.prediction.labels) == ("ok", ("ok", "dent"))
+
+
+def test_a_new_session_of_a_run_says_what_judges_from_then_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+
+    journal.record(verdict("1"))
+    journal.begin(replace(SESSION, digest="def", recipe="M8"))
+    journal.record(verdict("2"))
+    journal.note("clock jumped by 3600 s")
+    journal.close()
+
+    with open_reader(tmp_path / "v.db") as reader:
+        sessions, notes = reader.table("sessions"), reader.table("notes")
+        bundles = [found.bundle for found in reader.verdicts(0, 10)]
+    assert [(one["id"], one["run"], one["recipe"]) for one in sessions] == [
+        (1, 1, ""),
+        (2, 1, "M8"),
+    ]
+    assert all(one["ended_at"] for one in sessions)
+    assert bundles == ["disc 1 abc", "disc 1 def"]
+    assert [(one["session"], one["text"]) for one in notes] == [(2, "clock jumped by 3600 s")]
+
+
+def test_old_verdicts_are_removed_and_the_chain_goes_on_from_the_last_of_them(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    for part in range(500):
+        journal.record(verdict(str(part)))
+    database = sqlite3.connect(tmp_path / "v.db", isolation_level=None)
+
+    removed = retention.remove(database, "9999")
+    again = retention.remove(database, "9999")
+    journal.record(verdict("next"))
+    journal.close()
+
+    assert (removed, again) == (499, 0)
+    assert rows(tmp_path / "v.db") == [("499",), ("next",)]
+    with open_reader(tmp_path / "v.db") as reader:
+        assert check(reader).faults == ()
+    database.close()
+
+
+def test_a_verdict_that_an_output_was_not_told_yet_is_not_removed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    journal.cursor("mqtt")
+    for part in range(5):
+        journal.record(verdict(str(part)))
+    journal.told([Telling(2, "mqtt", "told")], ("mqtt", 2))
+    database = sqlite3.connect(tmp_path / "v.db", isolation_level=None)
+
+    retention.remove(database, "9999")
+
+    journal.close()
+    database.close()
+    assert rows(tmp_path / "v.db") == [("2",), ("3",), ("4",)]
 
 
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
@@ -116,45 +340,46 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     assert (foreign.read_bytes(), text.read_bytes()) == before
 
 
-def test_a_journal_of_the_first_version_goes_on_with_its_verdicts(tmp_path: Path) -> None:
-    Journal(tmp_path / "v.db", SESSION).close()
+# As edgecls wrote it before entries were chained.
+THIRD = """
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT,
+    bundle TEXT NOT NULL, digest TEXT NOT NULL, variant TEXT NOT NULL, provider TEXT NOT NULL,
+    camera TEXT NOT NULL, rule TEXT NOT NULL, placement TEXT NOT NULL) STRICT;
+CREATE TABLE verdicts (id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions (id),
+    part TEXT NOT NULL, frame_number INTEGER, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    label TEXT, score REAL, scores TEXT, recorded_at TEXT NOT NULL, latency_ms REAL, looks TEXT)
+    STRICT;
+CREATE INDEX verdicts_by_session ON verdicts (session, outcome);
+INSERT INTO sessions VALUES (1, '2026-01-01', NULL, 'disc 0', 'a', 'fp32', 'cpu', '{}', '{}', '');
+INSERT INTO verdicts VALUES (1, 1, 'old', 3, 'pass', 'ok scored 0.900', 'ok', 0.9, '{"ok": 0.9}',
+    '2026-01-01T00:00:00.000+00:00', 12.5, NULL);
+PRAGMA application_id = 1701014643;
+"""
+EARLIER = {
+    1: "ALTER TABLE verdicts DROP COLUMN looks; ALTER TABLE sessions DROP COLUMN placement;",
+    2: "ALTER TABLE verdicts DROP COLUMN looks;",
+    3: "",
+}
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_journal_of_an_earlier_version_goes_on_with_its_verdicts(
+    tmp_path: Path, version: int
+) -> None:
     database = sqlite3.connect(tmp_path / "v.db")
-    database.executescript(
-        "ALTER TABLE verdicts DROP COLUMN looks; ALTER TABLE sessions DROP COLUMN placement;"
-        "PRAGMA user_version = 1"
-    )
-    database.close()
-
-    journal = Journal(tmp_path / "v.db", SESSION)
-    journal.record(verdict("1"))
-    journal.close()
-
-    database = sqlite3.connect(tmp_path / "v.db")
-    found = database.execute("SELECT placement FROM sessions ORDER BY id").fetchall()
-    database.close()
-    assert found == [("",), ("100 %",)]
-    assert rows(tmp_path / "v.db", "session, part") == [(2, "1")]
-
-
-def test_a_journal_of_the_second_version_learns_to_keep_places(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "v.db", SESSION)
-    journal.record(verdict("old"))
-    journal.close()
-    database = sqlite3.connect(tmp_path / "v.db")
-    database.executescript("ALTER TABLE verdicts DROP COLUMN looks; PRAGMA user_version = 2")
+    database.executescript(f"{THIRD}{EARLIER[version]}PRAGMA user_version = {version}")
     database.close()
 
     journal = Journal(tmp_path / "v.db", SESSION)
     journal.record(replace(verdict("new"), looks=LOOKS))
     journal.close()
 
-    (old, new) = rows(tmp_path / "v.db", "part, looks")
-    database = sqlite3.connect(tmp_path / "v.db")
-    assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-    database.close()
-    assert old == ("old", None)
-    assert new[0] == "new"
-    assert json.loads(str(new[1]))[0]["name"] == "lid"
+    with open_reader(tmp_path / "v.db") as reader:
+        old, new = reader.verdicts(0, 10)
+        checked = check(reader)
+    assert (old.part, old.prediction and old.prediction.label, old.latency) == ("old", "ok", 0.0125)
+    assert (new.part, new.looks[0].name) == ("new", "lid")
+    assert (checked.entries, checked.unchained, checked.faults) == (1, 1, ())
 
 
 def test_the_places_of_a_part_are_kept_as_json_with_where_they_were(tmp_path: Path) -> None:
@@ -197,7 +422,7 @@ def test_a_journal_of_a_later_version_is_not_written_to(tmp_path: Path) -> None:
     database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
 
-    with pytest.raises(OutputError, match="journal of version 4; this edgecls writes version 3"):
+    with pytest.raises(OutputError, match="journal of version 5; this edgecls writes version 4"):
         Journal(tmp_path / "v.db", SESSION)
 
 
