@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 class Cause(StrEnum):
     """How a verdict came about: what a part counts as where no rule has judged it."""
 
-    JUDGED = "judged"  # a rule did, or the frame was found not fit for one
+    JUDGED = "judged"  # a rule did, or there was a picture and it was not fit for one
     MISSED = "missed"  # the part came by and has no frame that may be judged
     ERROR = "error"  # camera or engine failed
     INCIDENT = "incident"  # no part at all: what announces them was lost

@@ -105,7 +105,7 @@ class Station(Generic[Answer]):
         except (EndOfStream, NoPart):
             raise
         except ImageError as error:
-            cause = Cause.MISSED if isinstance(error, FrameMissed) else Cause.ERROR
+            cause = Cause.MISSED if isinstance(error, FrameMissed) else Cause.JUDGED
             review = self._review(str(error), error.part or part, cause)
             return replace(review, announced_at=error.announced_at)
         except CameraError as error:

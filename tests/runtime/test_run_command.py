@@ -98,7 +98,8 @@ def test_a_folder_is_judged_to_its_end_and_summed_up_in_one_line(made: Made, par
         ["FAIL", "scratch-039.png"],
     ]
     assert summary.startswith(
-        "6 parts: 3 PASS, 2 FAIL, 1 REVIEW; 0 frames dropped; frame to verdict p50 "
+        "6 parts: 3 PASS, 2 FAIL, 1 REVIEW, 0 missed, 0 errors; 0 frames dropped; "
+        "frame to verdict p50 "
     )
 
 
@@ -109,8 +110,8 @@ def test_json_is_one_object_a_line_and_the_summary_is_the_last(made: Made, parts
     assert done.returncode == 0
     assert Counter(line["outcome"] for line in verdicts) == {"pass": 3, "fail": 2, "review": 1}
     assert {*verdicts[0]} == {
-        "part", "camera", "outcome", "reason", "label", "score", "frame_number",
-        "latency_ms", "looks"
+        "id", "part", "camera", "outcome", "cause", "reason", "label", "score", "frame_number",
+        "latency_ms", "waited_ms", "recorded_at", "bundle", "recipe", "image_sha256", "looks"
     }  # fmt: skip
     assert verdict(verdicts[0]) == (
         "drawing.png",
@@ -126,7 +127,7 @@ def test_frames_ends_the_run_after_so_many_parts(made: Made, parts: Path) -> Non
     done = edgecls("run", *flags(made, parts), "--frames", 2)
 
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1].startswith("2 parts: 1 PASS, 0 FAIL, 1 REVIEW;")
+    assert done.stdout.splitlines()[-1].startswith("2 parts: 1 PASS, 0 FAIL, 1 REVIEW, 0 missed")
 
 
 def test_a_reader_that_goes_away_ends_the_run_with_an_error(made: Made, parts: Path) -> None:
@@ -347,7 +348,10 @@ def test_paths_in_a_station_file_are_relative_to_the_file(
             f".max_age: unknown key; known keys are {KEYS}",
         ),
         ("max_age_ms = true", ".max_age_ms: expected float, got True"),
-        ('journal = {place = "x.db"}', ".journal.place: unknown key; known keys are path"),
+        (
+            'journal = {place = "x.db"}',
+            ".journal.place: unknown key; known keys are path, reserve_mb, keep_days",
+        ),
     ],
     ids=["unknown key", "wrong type", "unknown key in a table"],
 )

@@ -90,7 +90,7 @@ class Outbox(ABC):
         """
         self.name = audience.name
         self._output, self._audience, self._journal, self._say = output, audience, journal, say
-        self._fault = ""
+        self._fault, self._is_fatal = "", False
         self._states = dict.fromkeys(("told", "late", "failed", "dropped"), 0)
         self._changed = threading.Condition()
         self._stopping = False
@@ -166,7 +166,7 @@ class Outbox(ABC):
         return "told", ""
 
     def _lose(self, fault: str, *, refused: bool) -> None:
-        if not self._fault:
+        if not self._fault and not self._is_fatal:
             self._say(f"output {self.name}: {fault}")
         # A verdict that it does not want is no fault of the line to it.
         self._fault = self._fault if refused else fault
@@ -209,6 +209,7 @@ class Momentary(Outbox):
         self._most = MOST_PICTURES if traits.frames else MOST_WAITING
         self._waiting: deque[Verdict] = deque()
         super().__init__(output, audience, journal, say)
+        self._is_fatal = traits.ends  # then its fault is what the run ends with
 
     @property
     def backlog(self) -> int:
