@@ -16,8 +16,7 @@
      |    +-- ProviderError              an accelerator cannot be used, or failed
      |    |    +-- ProviderMissing       ... whatever the model
      |    +-- OutputError
-     |    |    +-- OutputRefused         ... the other side does not want this verdict, ever
-    |    |    +-- OutputRefused         ... the other side does not want this verdict, ever
+     |         +-- OutputRefused         ... the other side does not want this verdict, ever
      +-- MissingExtra (ImportError)      an optional package is not installed    exit 6
 
 Each class also derives from the built-in a caller would guess, so
@@ -145,7 +144,12 @@ class OutputError(DeviceError):
 
 
 class OutputRefused(OutputError):  # noqa: N818 - reads as the event it is
-    """The other side was reached and does not want this verdict; telling it again is of no use."""
+    """The other side was reached and does not want this verdict; telling it again is of no use.
+
+    Where verdicts are kept until they are told, it is counted as failed and the next one is told,
+    so that one verdict does not block all that follow. Faults of the other side itself, or of our
+    right to tell it anything, are no refusal: they pass, and the verdict is told then.
+    """
 
 
 class MissingExtra(EdgeclsError, ImportError):  # noqa: N818 - reads as what is wrong

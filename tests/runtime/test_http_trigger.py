@@ -11,6 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from edgecls.errors import TriggerError
+from edgecls_runtime import small_server
 from edgecls_runtime.triggers import http
 from edgecls_runtime.triggers.http import HttpTrigger
 from trigger_sources import WAIT_S, closed_port, post, until
@@ -160,7 +161,7 @@ def test_a_huge_body_is_refused_before_it_is_read() -> None:
 def test_a_client_that_drips_is_cut_off_and_holds_up_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "LONGEST_S", 0.5)
+    monkeypatch.setattr(small_server, "LONGEST_S", 0.5)
     with served() as trigger, connected(trigger) as slow:
         slow.sendall(b"POST /trigger HTTP/1.1\r\nContent-Length: 100\r\n\r\n")
         began = time.monotonic()
@@ -187,9 +188,9 @@ def test_more_clients_than_there_is_room_for_are_sent_away_and_later_ones_served
     with served() as trigger:
         crowd = [
             socket.create_connection(("127.0.0.1", trigger.port), WAIT_S)
-            for _ in range(http.MOST_CLIENTS)
+            for _ in range(small_server.MOST_CLIENTS)
         ]
-        until(lambda: len(trigger._server._clients) == http.MOST_CLIENTS)
+        until(lambda: len(trigger._server._clients) == small_server.MOST_CLIENTS)
         assert raw(trigger, b"") == b""
         for client in crowd:
             client.close()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgecls.errors import ConfigError, MissingExtra, TriggerError
 from edgecls_runtime import packages
 from edgecls_runtime.announcements import Announcements
-from edgecls_runtime.mqtt_broker import Broker, reason
+from edgecls_runtime.mqtt_broker import KEEPALIVE_S, LISTENS, LONGEST_TOPIC, Broker, reason
 from edgecls_runtime.part_ids import part_id
 from edgecls_runtime.probe import Probed
 
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-# A broker that says nothing for so long, or twice it, is gone; it is asked again within seconds.
-KEEPALIVE_S = 5
 OPEN_S = 5.0
 # More than a broker delivers again after an outage.
 REMEMBERED = 1000
 LARGEST_PAYLOAD = 65_536
-LONGEST_TOPIC = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +73,8 @@ class MqttTrigger(Announcements):
         """Prepare; ``start`` connects."""
         super().__init__()
         self._broker, self._subscription = broker, subscription
-        self._where = f"mqtt trigger {broker}"
         self._answered = threading.Event()
-        self._refusal = f"{self._where}: no answer within {OPEN_S:g} s; is it an MQTT broker?"
+        self._refusal = f"{broker}: no answer within {OPEN_S:g} s; is it an MQTT broker?"
         self._latest: OrderedDict[str, float] = OrderedDict()
         client = self._client = broker.client()
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
@@ -94,7 +90,7 @@ class MqttTrigger(Announcements):
         try:
             self._client.connect(self._broker.host, self._broker.reached_at, KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise TriggerError(f"{self._where}: {reason(error)}") from error
+            raise self._broker.fault(reason(error)) from error
         self._client.loop_start()
         self._answered.wait(OPEN_S)
         if self._refusal:
@@ -133,7 +129,7 @@ class MqttTrigger(Announcements):
             self.back()
 
     def _refuse(self, why: str) -> None:
-        self._refusal = f"{self._where}: {why}"
+        self._refusal = f"{self._broker}: {why}"
         self._answered.set()
         self.lose(self._refusal)
 
@@ -144,7 +140,7 @@ class MqttTrigger(Announcements):
         if not self._answered.is_set():
             self._refuse(f"it closed the connection at once: {code}; is tls right?")
         elif not self._refusal:
-            self.lose(f"{self._where}: connection lost: {code}; is the broker running?")
+            self.lose(f"{self._broker}: connection lost: {code}; is the broker running?")
 
     def _on_message(self, _: "Client", __: object, message: "MQTTMessage") -> None:
         if message.retain:  # kept from earlier: its part is gone
@@ -204,7 +200,7 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
     keeps = time_field is not None
     if keeps and not client_id:
         raise ConfigError("trigger.client_id: required with time_field; the broker keeps by it")
-    broker = Broker(host, port, user, password, tls, ca, client_id, keeps)
+    broker = Broker(LISTENS, host, port, user, password, tls, ca, client_id, keeps)
     trigger = MqttTrigger(
         broker, Subscription(topic, qos, part_field, time_field, repeat_ms / 1000)
     )
