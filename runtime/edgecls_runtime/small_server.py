@@ -6,10 +6,11 @@ machine, or asks for a token.
 
 import hmac
 import ipaddress
+import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,8 +161,13 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def discard(self) -> None:
-        """Throw away what the client still sends, or it would not read the answer."""
+    def answer_table(self, status: HTTPStatus, table: Mapping[str, object]) -> None:
+        """Answer with JSON."""
+        self.answer(status, "application/json", json.dumps(table).encode() + b"\n")
+
+    def refuse(self, status: HTTPStatus, reason: str) -> None:
+        """Answer why not, and throw away what the client still sends."""
+        self.answer_table(status, {"error": reason})
         left = MOST_DISCARDED
         with suppress(OSError, ValueError):
             left = min(left, int(self.headers.get("Content-Length", "0")))

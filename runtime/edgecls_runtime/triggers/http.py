@@ -8,7 +8,6 @@ Its clients are slow, broken or hostile: each has little time and may say little
 
 import json
 import time
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from edgecls.errors import ConfigError, TriggerError
@@ -62,22 +61,22 @@ class Handler(Answering):
     def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
         """Answer whether it is alive."""
         if self.path != "/healthz":
-            self._refuse(HTTPStatus.NOT_FOUND, "expected POST /trigger or GET /healthz")
+            self.refuse(HTTPStatus.NOT_FOUND, "expected POST /trigger or GET /healthz")
             return
         heard, waiting = self.server.trigger.heard, self.server.trigger.waiting
         table = {"announced": heard.announced, "overrun": heard.overrun, "waiting": waiting}
-        self._answer(HTTPStatus.OK, table)
+        self.answer_table(HTTPStatus.OK, table)
 
     def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
         """Announce a part."""
         at = time.monotonic()
         if self.path != "/trigger":
-            self._refuse(HTTPStatus.NOT_FOUND, "expected POST /trigger or GET /healthz")
+            self.refuse(HTTPStatus.NOT_FOUND, "expected POST /trigger or GET /healthz")
         elif not self.is_allowed():
-            self._refuse(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer and the token")
+            self.refuse(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer and the token")
         elif not self.server.token and self.headers.get("Origin"):
             # Any page in a browser of this machine can post to it, and always says so.
-            self._refuse(HTTPStatus.FORBIDDEN, "a web page may not announce parts without a token")
+            self.refuse(HTTPStatus.FORBIDDEN, "a web page may not announce parts without a token")
         elif (body := self._body()) is not None:
             self._announce(body, at)
 
@@ -85,11 +84,11 @@ class Handler(Answering):
         """Return the body; None when it was refused."""
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding"):
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length")
+            self.refuse(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length")
         elif not (length.isascii() and length.isdecimal()):
-            self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length: expected a number")
+            self.refuse(HTTPStatus.BAD_REQUEST, "Content-Length: expected a number")
         elif len(length) > 9 or int(length) > LARGEST_BODY:
-            self._refuse(
+            self.refuse(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected at most {LARGEST_BODY} bytes"
             )
         else:
@@ -101,21 +100,16 @@ class Handler(Answering):
         try:
             text = _part(body, self.headers.get_content_type())
         except ValueError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+            self.refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
         if self.server.trigger.put(part_id(text), at):
             waiting = self.server.trigger.waiting
-            self._answer(HTTPStatus.ACCEPTED, {"part": text.strip() or None, "waiting": waiting})
+            self.answer_table(
+                HTTPStatus.ACCEPTED, {"part": text.strip() or None, "waiting": waiting}
+            )
         else:
             reason = "too many parts wait; this one will not be looked at"
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, reason)
-
-    def _refuse(self, status: HTTPStatus, reason: str) -> None:
-        self._answer(status, {"error": reason})
-        self.discard()
-
-    def _answer(self, status: HTTPStatus, table: Mapping[str, object]) -> None:
-        self.answer(status, "application/json", json.dumps(table).encode() + b"\n")
+            self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, reason)
 
 
 def _part(body: bytes, kind: str) -> str:
