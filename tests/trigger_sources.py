@@ -75,15 +75,15 @@ def listens(port: int) -> bool:
 class Broker:
     """mosquitto with TLS and a password, in a process of its own."""
 
-    def __init__(self, folder: Path, *, tls: bool = True) -> None:
-        """Write its files and start it."""
+    def __init__(self, folder: Path, *, tls: bool = True, more: tuple[str, ...] = ()) -> None:
+        """Write its files, with ``more`` lines of settings, and start it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.ca = closed_port(), folder / "ca.crt"
         users = folder / "users"
         _run("mosquitto_passwd", "-b", "-c", str(users), USER, PASSWORD)
         lines = [f"listener {self.port} 127.0.0.1", "user root", "allow_anonymous false"]
         self.log = folder / "log"
-        lines += [f"password_file {users}", f"log_dest file {self.log}", "log_type all"]
+        lines += [f"password_file {users}", f"log_dest file {self.log}", "log_type all", *more]
         if tls:
             certificates(folder)
             lines += [f"cafile {self.ca}", f"certfile {folder / 'server.crt'}"]
@@ -113,10 +113,12 @@ class Broker:
         self.process.kill()
         self.process.wait()
 
-    def client(self) -> "Client":
-        """Return a client that may publish; not yet connected."""
+    def client(self, client_id: str = "") -> "Client":
+        """Return a client that may publish; one with an id is not forgotten. Not yet connected."""
         version = import_module("paho.mqtt.enums").CallbackAPIVersion.VERSION2
-        client: Client = import_module("paho.mqtt.client").Client(version)
+        client: Client = import_module("paho.mqtt.client").Client(
+            version, client_id=client_id, clean_session=not client_id
+        )
         client.username_pw_set(USER, PASSWORD)
         if self.tls:
             client.tls_set(str(self.ca))

@@ -25,6 +25,10 @@ from edgecls_runtime.small_server import Answering, SmallServer
 
 # Seconds; from a classifier on an accelerator to one that is far too slow for a line.
 EDGES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+HISTOGRAMS = {
+    "latency": "From a frame's arrival to its verdict",
+    "waited": "From a part's announcement to its verdict",
+}
 COUNTED = (*Outcome, Cause.MISSED, Cause.ERROR, Cause.INCIDENT)
 PART_OF_A_NAME = re.compile(r"[a-zA-Z0-9_]+")
 
@@ -34,8 +38,9 @@ class Seen:
     """What was told of one camera."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    latency: Histogram = field(default_factory=lambda: Histogram(EDGES))
-    waited: Histogram = field(default_factory=lambda: Histogram(EDGES))
+    histograms: dict[str, Histogram] = field(
+        default_factory=lambda: {name: Histogram(EDGES) for name in HISTOGRAMS}
+    )
 
 
 class PrometheusOutput:
@@ -68,10 +73,9 @@ class PrometheusOutput:
         with self._changed:
             seen = self._cameras.setdefault(verdict.camera, Seen())
             seen.counts[verdict.counts_as] += 1
-            if verdict.latency is not None:
-                seen.latency.count(verdict.latency)
-            if verdict.waited is not None:
-                seen.waited.count(verdict.waited)
+            for name, seconds in (("latency", verdict.latency), ("waited", verdict.waited)):
+                if seconds is not None:
+                    seen.histograms[name].count(seconds)
             self._latest = verdict, time.monotonic()
 
     def beat(self) -> None:
@@ -124,15 +128,12 @@ class PrometheusOutput:
             for what in COUNTED
         ]
         yield from family(name, "counter", "Verdicts by what they count as", counts)
-        for name, text, kept in (
-            ("latency", "From a frame's arrival to its verdict", lambda seen: seen.latency),
-            ("waited", "From a part's announcement to its verdict", lambda seen: seen.waited),
-        ):
+        for name, text in HISTOGRAMS.items():
             full = f"edgecls_{name}_seconds"
             samples = [
                 line
                 for camera, seen in cameras
-                for line in kept(seen).samples(full, {"camera": camera})
+                for line in seen.histograms[name].samples(full, {"camera": camera})
             ]
             yield from family(full, "histogram", text, samples)
 

@@ -100,8 +100,7 @@ class WebhookOutput:
         if (left := self._quiet_until - time.monotonic()) > 0:
             raise self._fault(f"wants nothing for another {left:.0f} s; it is asked again then")
         body = json.dumps(verdict.table()).encode()
-        # Without a journal a verdict has no id; its content is as good within a run.
-        name = verdict.id or sha256(body).hexdigest()[:32]
+        name = _name(verdict, body)
         signed = webhook_signature.headers(name, body, self._receiver.key)
         try:
             answer = self._poster.post(
@@ -132,6 +131,12 @@ class WebhookOutput:
 
     def _fault(self, text: str) -> OutputError:
         return OutputError(f"{self._receiver}: {text}")
+
+
+def _name(verdict: Verdict, body: bytes) -> str:
+    """Return what a verdict is known by; its content where it has no id that a header can hold."""
+    is_name = re.fullmatch(r"[\x21-\x7e]{1,200}", verdict.id)
+    return verdict.id if is_name else sha256(body).hexdigest()[:32]
 
 
 def _named(status: int) -> str:
