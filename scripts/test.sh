@@ -3,10 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh dev
-# What tests of network cameras, of MQTT and of other processors need; without it they are skipped by name.
+# What tests of network cameras, of MQTT, of Prometheus and of other processors need; without it they are skipped by name.
 packages=(
     gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 python3-gi qemu-user-static mmdebstrap
-    aravis-tools gir1.2-aravis-0.8 iproute2 mosquitto qemu-system-x86 genext2fs e2fsprogs
+    aravis-tools gir1.2-aravis-0.8 iproute2 mosquitto prometheus qemu-system-x86 genext2fs e2fsprogs
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 )
 if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null && ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then

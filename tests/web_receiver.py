@@ -1,7 +1,9 @@
 """A web server that takes verdicts, for tests: a real one, that can be slow, strange and gone."""
 
+import os
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +22,9 @@ class Taken(NamedTuple):
     body: bytes
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers for one receiver."""
+
     protocol_version = "HTTP/1.1"
     server: "_Server"
 
@@ -50,11 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
     def reset(self) -> None:
         """Let the connection end as when a machine loses its power: without good-bye."""
         self.close_connection = True
-        linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
 
 
-Answer = Callable[[_Handler], object]
+Answer = Callable[[Handler], object]
 
 
 class _Server(ThreadingHTTPServer):
@@ -94,7 +98,7 @@ class WebReceiver:
 
     def start(self) -> None:
         """Start it, at the port that it had before."""
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server = _Server(("127.0.0.1", self.port), Handler)
         self._server.receiver = self
         if self._certificates is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -8,6 +8,7 @@ import io
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
@@ -90,8 +91,9 @@ class Poster:
         return answer
 
     def _read_to_its_end(self, response: HTTPResponse) -> None:
-        """Read an answer, or no other one could be read after it."""
-        response.read(LARGEST_ANSWER)
+        """Read an answer, or no other one could be read after it; what it holds does not matter."""
+        with suppress(OSError, HTTPException):
+            response.read(LARGEST_ANSWER)
         if response.will_close or not response.isclosed():
             response.close()
             self.close()
