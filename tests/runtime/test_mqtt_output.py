@@ -15,8 +15,13 @@ import pytest
 
 from edgecls.errors import OutputError, OutputRefused
 from edgecls.verdict import Look, Outcome, Verdict
+from edgecls_runtime.journal import Journal, open_reader
 from edgecls_runtime.outputs.mqtt import MqttOutput
+from edgecls_runtime.telling.outbox import Keeping
+from edgecls_runtime.telling.settings import Audience
 from held import held
+from journals import SESSION
+from journals import verdict as past
 from output_kinds import open_output, verdict
 from outputs_messages import REMEMBERS, TOPIC, Listener
 from trigger_sources import PASSWORD, USER, Broker, missing, until
@@ -109,6 +114,53 @@ def test_a_broker_killed_in_mid_stream_loses_no_verdict_and_their_order_stays(
         found = list(dict.fromkeys(table["part"] for table in listener.tables()))
         assert found == [str(number) for number in range(300)]
         assert faults
+
+
+def test_what_was_decided_while_the_broker_was_down_is_told_from_the_journal_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    with (
+        own_broker(tmp_path / "broker") as broker,
+        closing(Listener(broker, TOPIC)) as listener,
+        closing(Journal(tmp_path / "v.db", SESSION)) as journal,
+        open_reader(journal.path) as reader,
+        telling(broker) as output,
+        closing(
+            Keeping(output, Audience("mqtt"), journal, said.append, verdicts=reader.verdicts)
+        ) as outbox,
+    ):
+        for number in range(600):
+            if number == 200:
+                broker.kill()
+            outbox.send(journal.record(past(str(number))))
+        until(lambda: bool(said), WAIT_S)
+        broker.start()
+        until(lambda: len({table["id"] for table in listener.tables()}) == 600, 2 * WAIT_S)
+        until(lambda: outbox.state.backlog == 0, WAIT_S)
+        tables = listener.tables()
+
+    found = list({table["id"]: table["part"] for table in tables}.values())
+    assert found == [str(number) for number in range(600)]
+    assert len(tables) - len(found) <= 1
+    assert said[-1] == "output mqtt: told again"
+
+
+@pytest.mark.slow
+def test_a_broker_that_freezes_for_long_is_lost_and_reached_again_when_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    with (
+        own_broker(tmp_path) as broker,
+        closing(Listener(broker, TOPIC)) as listener,
+        telling(broker) as output,
+    ):
+        broker.process.send_signal(signal.SIGSTOP)
+        until(lambda: "connection lost: Keep alive timeout" in fault(output), WAIT_S)
+        broker.process.send_signal(signal.SIGCONT)
+        insist(output, verdict("fail", "2"))
+
+        until(lambda: "2" in [table["part"] for table in listener.tables()], WAIT_S)
 
 
 def test_a_broker_that_freezes_is_an_error_in_time_and_gets_the_verdict_once_when_it_goes_on(

@@ -57,7 +57,7 @@ class MqttOutput:
         self._greeted_with: Message | None = None
         # What follows is changed by the client's thread too.
         self._changed = threading.Condition()
-        self._connected = self._closed = self._answered = self._refused = False
+        self._connected = self._closed = self._answered = self._trying = False
         self._why = f"no answer within {OPEN_S:g} s; is it an MQTT broker?"
         self._largest: int | None = None
         self._acknowledged: dict[int, ReasonCode] = {}
@@ -65,6 +65,7 @@ class MqttOutput:
         self._pending: tuple[Message, int] | None = None
         client = self._client = broker.client()
         client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
+        client.on_pre_connect = self._on_pre_connect
         client.on_disconnect, client.on_publish = self._on_disconnect, self._on_publish
         client.will_set(self._availability, OFFLINE, 1, retain=True)
 
@@ -151,6 +152,9 @@ class MqttOutput:
     def _fault(self, text: str) -> OutputError:
         return OutputError(f"{self._broker}: {text}")
 
+    def _on_pre_connect(self, _: "Client", __: object) -> None:
+        self._trying = True
+
     def _on_connect(
         self,
         client: "Client",
@@ -159,8 +163,8 @@ class MqttOutput:
         code: "ReasonCode",
         properties: "Properties | None",
     ) -> None:
+        self._trying = False
         if code.is_failure:
-            self._refused = True
             self._lose(f"refused: {code}; {_remedy(str(code))}")
             return
         # Not acknowledged, or a connection that comes and goes would gather them without end.
@@ -190,11 +194,12 @@ class MqttOutput:
     def _on_disconnect(
         self, _: "Client", __: object, ___: "DisconnectFlags", code: "ReasonCode", ____: object
     ) -> None:
+        # Called more than once for some losses, and after a refusal: the first one says most.
         if self._connected:
             self._lose(f"connection lost: {code}; is the broker running?")
-        elif not self._refused:  # a refusal says more than that the connection is closed after it
+        elif self._trying:
             self._lose(f"connected, but no answer: {code}; is it a broker, and is tls right?")
-        self._refused = False
+        self._trying = False
 
     def _lose(self, why: str) -> None:
         with self._changed:
