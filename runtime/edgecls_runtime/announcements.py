@@ -105,26 +105,29 @@ class Announcements:
         with self._arrived:
             return len(self._signals)
 
-    def put(self, part: str | None = None, at: float | None = None) -> bool:
-        """Announce a part; False when the queue is full, and it is only counted.
+    def put(self, part: str | None = None, at: float | None = None) -> Signal | None:
+        """Announce a part; None when the queue is full, and it is only counted.
 
         Args:
-            part: Its id.
+            part: Its id; one without is numbered.
             at: Monotonic seconds when it was seen; None is now.
+
+        Returns:
+            The part as it will be judged.
 
         """
         with self._arrived:
             self._announced += 1
             if len(self._signals) >= self._most:
                 self._overrun += 1
-                return False
+                return None
             # Named here, so that it is kept under the name by which it will be judged.
             named = part or str(self._announced)
             signal = Signal(time.monotonic() if at is None else at, named)
             self._keep(signal)
             self._signals.append(signal)
             self._arrived.notify()
-        return True
+        return signal
 
     def keep(self, keep: Callable[[Signal], object]) -> None:
         """Have each part written down before whoever announced it is told that it was taken.

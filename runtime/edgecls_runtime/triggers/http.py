@@ -102,11 +102,9 @@ class Handler(Answering):
         except ValueError as error:
             self.refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
-        if self.server.trigger.put(part_id(text), at):
+        if signal := self.server.trigger.put(part_id(text), at):
             waiting = self.server.trigger.waiting
-            self.answer_table(
-                HTTPStatus.ACCEPTED, {"part": text.strip() or None, "waiting": waiting}
-            )
+            self.answer_table(HTTPStatus.ACCEPTED, {"part": signal.part, "waiting": waiting})
         else:
             reason = "too many parts wait; this one will not be looked at"
             self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, reason)

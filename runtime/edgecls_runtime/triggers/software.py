@@ -33,7 +33,7 @@ class SoftwareTrigger(Announcements):
             at: Monotonic seconds when it was seen; None is now.
 
         """
-        return self.put(part_id(part), at)
+        return self.put(part_id(part), at) is not None
 
 
 class LinesTrigger(SoftwareTrigger):
