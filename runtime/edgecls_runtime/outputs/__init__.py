@@ -1,10 +1,11 @@
 """One file per kind of output; its name is the kind's in a station file.
 
 ``open(...)`` of each returns an ``Output``; its keyword arguments are the keys of the table. A file
-may say ``KEEPS``, ``ENDS`` and ``FRAMES``: what ``telling.outbox.Traits`` explains.
+may say ``KEEPS``, ``ENDS``, ``FRAMES`` and ``PATIENT``: what ``telling.outbox.Traits`` explains.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from edgecls import plugins
@@ -32,4 +33,5 @@ def traits(table: Mapping[str, object], where: str) -> Traits:
 
     """
     module = plugins.module(__name__, plugins.kind(__name__, table, where))
-    return Traits(*(bool(getattr(module, word, False)) for word in ("KEEPS", "ENDS", "FRAMES")))
+    words = [field.name for field in fields(Traits)]
+    return Traits(**{word: bool(getattr(module, word.upper(), False)) for word in words})

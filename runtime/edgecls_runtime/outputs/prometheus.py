@@ -23,6 +23,7 @@ from edgecls_runtime.figures import MEANINGS, Figures, Meaning
 from edgecls_runtime.probe import Probed
 from edgecls_runtime.small_server import Answering, SmallServer
 
+PATIENT = True
 # Seconds; from a classifier on an accelerator to one that is far too slow for a line.
 EDGES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 HISTOGRAMS = {

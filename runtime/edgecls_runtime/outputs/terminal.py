@@ -7,7 +7,7 @@ from edgecls.errors import OutputError
 from edgecls.verdict import Outcome, Verdict
 
 # A run whose reader is gone is over.
-ENDS = True
+ENDS = PATIENT = True
 COLOURS = {Outcome.PASS: "\033[32m", Outcome.FAIL: "\033[31m", Outcome.REVIEW: "\033[33m"}
 PLAIN = "\033[0m"
 

@@ -40,12 +40,14 @@ class Traits:
         keeps: It is told everything, in order, also what was decided while it was down.
         ends: A run whose output of this kind fails is over.
         frames: It wants the frames of verdicts.
+        patient: What it is told late is still worth telling: it counts, draws or writes down.
 
     """
 
     keeps: bool = False
     ends: bool = False
     frames: bool = False
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +263,7 @@ class Momentary(Outbox):
                     return
                 verdict = self._waiting[0]
             late = 1000 * (time.monotonic() - verdict.decided_at) > self._audience.window_ms
-            if late and not self._traits.ends and not self._traits.frames:
+            if late and not self._traits.patient:
                 fault = f"not told within {self._audience.window_ms:g} ms"
                 self._lose(fault, refused=False)
                 state, reason = "late", fault
