@@ -1,6 +1,6 @@
 """What a camera delivers: one image, and when it was taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ class Frame:
         camera: Name of the source, for messages, such as ``usb camera 0``.
         part: Id of the part in view when the source knows it (a folder's file name); else None.
         announced_at: Monotonic seconds when a trigger announced that part; None where none did.
+        original: The file that the image was decoded from, as the camera sent it (JPEG) or as it
+            lies in a folder: uint8, shape (bytes,), not written to. None where there was none.
 
     """
 
@@ -26,3 +28,4 @@ class Frame:
     camera: str = "camera"
     part: str | None = None
     announced_at: float | None = None
+    original: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)

@@ -36,17 +36,37 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
         ImageError: The file is missing, empty, truncated or not an image.
 
     """
+    return decoded(read_file(path), path)
+
+
+def read_file(path: Path | str) -> NDArray[np.uint8]:
+    """Return the bytes of a file, uint8, shape (bytes,), at least one.
+
+    Raises:
+        ImageError: The file is missing or empty.
+
+    """
     try:
         raw = np.fromfile(path, np.uint8)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}; expected an image file") from error
     if raw.size == 0:
         raise ImageError(f"{path}: empty file; expected an image")
+    return raw
+
+
+def decoded(raw: NDArray[np.uint8], where: Path | str) -> NDArray[np.uint8]:
+    """Return the image of a file's bytes: uint8, shape (height, width, 3), RGB.
+
+    Raises:
+        ImageError: They are truncated, or no image; the message begins with ``where``.
+
+    """
     image = _decoded(raw)
     if image is None:
-        raise ImageError(f"{path}: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP")
+        raise ImageError(f"{where}: not an image, or a damaged one; expected JPEG, PNG, TIFF, BMP")
     if _is_clear_tiff(raw):
-        raise ImageError(f"{path}: a TIFF with transparency; save it without, or as PNG")
+        raise ImageError(f"{where}: a TIFF with transparency; save it without, or as PNG")
     return image
 
 

@@ -176,6 +176,17 @@ def test_a_frame_names_its_camera(opened: Camera, kind: str) -> None:
     assert opened.read(WAIT_S).camera.startswith(f"{kind} ")
 
 
+def test_what_a_frame_holds_is_not_written_over_by_the_next_ones(opened: Camera) -> None:
+    frame = opened.read(WAIT_S)
+    held = [array for array in (frame.image, frame.original) if array is not None]
+    before = [array.copy() for array in held]
+
+    for _ in range(2):
+        opened.read(WAIT_S)
+
+    assert all(map(np.array_equal, held, before))
+
+
 def test_closing_twice_is_allowed(opened: Camera) -> None:
     opened.read(WAIT_S)
 

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections import deque
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from edgecls.errors import CameraError, ConfigError, EndOfStream, Fault, ImageEr
 from edgecls.frame import Frame
 from edgecls_runtime.arrivals import Arrivals, files
 from edgecls_runtime.capture.undecoded import Undecoded
-from edgecls_runtime.images import read_image
+from edgecls_runtime.images import decoded, read_file
 
 EXCLUSIVE = "path"
 LONGEST_MS = 3_600_000
@@ -179,15 +178,28 @@ def _watched(path: Path, *, existing: bool, poll_ms: float, settle_ms: float) ->
 def _undecoded(folder: Path, file: Path, number: int) -> Undecoded:
     # A name that is not UTF-8 must not stop a journal that is.
     part = _readable(file.relative_to(folder).as_posix())
-    decode = partial(_decoded, file, part)
-    return Undecoded(decode, number, time.monotonic(), f"folder {folder}", part)
+    read = _File(file, part)
+    return Undecoded(
+        read, number, time.monotonic(), f"folder {folder}", part, original=read.original
+    )
 
 
-def _decoded(file: Path, part: str) -> NDArray[np.uint8]:
-    try:
-        return read_image(file)
-    except ImageError as error:
-        raise ImageError(_readable(str(error)), part) from error
+class _File:
+    """Reads a file when it is called, and keeps its bytes: it may be gone a moment later."""
+
+    def __init__(self, path: Path, part: str) -> None:
+        self._path, self._part = path, part
+        self._raw: NDArray[np.uint8] | None = None
+
+    def __call__(self) -> NDArray[np.uint8]:
+        try:
+            self._raw = read_file(self._path)
+            return decoded(self._raw, self._path)
+        except ImageError as error:
+            raise ImageError(_readable(str(error)), self._part) from error
+
+    def original(self) -> NDArray[np.uint8] | None:
+        return self._raw
 
 
 def _readable(text: str) -> str:

@@ -228,6 +228,7 @@ class Ahead:
                 frame.camera,
                 frame.part,
                 frame.announced_at,
+                original=frame.original,
                 prepared=prepared,
                 health=self._measure and self._measure(frame.image),
             )

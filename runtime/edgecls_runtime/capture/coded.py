@@ -78,6 +78,10 @@ class Coded:
             return self._from_full_yuv(brightness=int(self.coding is Coding.YUV_UYVY))
         return np.asarray(cv2.cvtColor(self.data, TO_RGB[self.coding]), np.uint8)
 
+    def original(self) -> Image | None:
+        """Return the JPEG file that this is, uint8 (bytes,), not copied; None of another coding."""
+        return self.data.reshape(-1) if self.coding is Coding.JPEG else None
+
     def _from_jpeg(self) -> Image:
         # A stream has no orientation of its own: FFmpeg ignores what EXIF says of one; so do we.
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION

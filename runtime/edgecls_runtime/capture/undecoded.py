@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.frame import Frame
+from edgecls_runtime.capture.coded import Coded
 from edgecls_runtime.protocols import Camera, Deferring
 
 
@@ -19,7 +20,8 @@ class Undecoded:
 
     Attributes:
         decode: Returns its image, uint8 (height, width, 3), RGB, or raises ImageError.
-        number: As of ``Frame``; likewise the others.
+        number: As of ``Frame``; likewise those after it.
+        original: Returns the frame's ``original`` once it was decoded; None where it has none.
 
     """
 
@@ -29,6 +31,12 @@ class Undecoded:
     camera: str
     part: str | None = None
     announced_at: float | None = None
+    original: Callable[[], NDArray[np.uint8] | None] | None = None
+
+    def __post_init__(self) -> None:
+        """Find the original where the decoder has it; whoever wraps that one need not care."""
+        if self.original is None and isinstance(self.decode, Coded):
+            object.__setattr__(self, "original", self.decode.original)
 
     def decoded(self) -> Frame:
         """Return the frame with its image.
@@ -37,13 +45,15 @@ class Undecoded:
             ImageError: It cannot be decoded.
 
         """
+        image = self.decode()
         return Frame(
-            self.decode(),
+            image,
             self.number,
             self.captured_at,
             self.camera,
             self.part,
             self.announced_at,
+            original=self.original and self.original(),
         )
 
 
@@ -57,4 +67,12 @@ def take(camera: Camera, timeout: float) -> Undecoded:
     if isinstance(camera, Deferring):
         return camera.take(timeout)
     frame = camera.read(timeout)
-    return Undecoded(lambda: frame.image, frame.number, frame.captured_at, frame.camera, frame.part)
+    return Undecoded(
+        lambda: frame.image,
+        frame.number,
+        frame.captured_at,
+        frame.camera,
+        frame.part,
+        frame.announced_at,
+        lambda: frame.original,
+    )
