@@ -25,6 +25,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "verify": (RUNTIME, "cpu", "does the bundle answer rightly on this device?"),
     "classify": (RUNTIME, "cpu", "label image files"),
     "replay": (RUNTIME, "cpu", "judge kept images again: what would another bundle change?"),
+    "evidence": (RUNTIME, "cpu", "a data set of what people said about kept images"),
     "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
     "bench": (RUNTIME, "cpu", "latency, memory, cold start and placement of each variant here"),
     "tune": (RUNTIME, "cpu", "measure what runs a bundle best on this device, and remember it"),
