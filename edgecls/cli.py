@@ -24,8 +24,6 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "devices": (RUNTIME, "cpu", "what can be used here, and why the rest cannot"),
     "verify": (RUNTIME, "cpu", "does the bundle answer rightly on this device?"),
     "classify": (RUNTIME, "cpu", "label image files"),
-    "replay": (RUNTIME, "cpu", "judge kept images again: what would another bundle change?"),
-    "evidence": (RUNTIME, "cpu", "a data set of what people said about kept images"),
     "evaluate": (RUNTIME, "cpu", "accuracy on labelled images"),
     "bench": (RUNTIME, "cpu", "latency, memory, cold start and placement of each variant here"),
     "tune": (RUNTIME, "cpu", "measure what runs a bundle best on this device, and remember it"),
@@ -40,6 +38,8 @@ COMMANDS = {  # where it is, the extra it needs, what it does
         "cpu",
         "what was decided, whether it balances, and that nobody changed it",
     ),
+    "replay": (RUNTIME, "cpu", "judge kept images again: what would another bundle change?"),
+    "evidence": (RUNTIME, "cpu", "a data set of what people said about kept images"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
 # Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.
