@@ -238,6 +238,26 @@ def test_a_journal_that_was_changed_is_found_out(
     assert not proof["holds"]
 
 
+def test_parts_of_several_frames_are_said_to_be_judged_by_one_of_them(
+    own: Path, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(own / JOURNAL)) as database, database:
+        (rule,) = database.execute("SELECT rule FROM sessions").fetchone()
+        voted = json.dumps({**json.loads(rule), "vote": {"frames": 3}})
+        database.execute("UPDATE sessions SET rule = ?", [voted])
+        database.execute("UPDATE verdicts SET outcome = 'review' WHERE id = 2")
+
+    code, table = answered(capsys, replay(own, made.path, "--variant", "fp32"))
+    main(replay(own, made.path, "--variant", "fp32"))
+
+    proof = table["proof"]
+    assert isinstance(proof, dict)
+    assert (code, proof["holds"], proof["answers"]) == (0, True, 12)
+    assert (table["changed"], table["of_several_frames"]) == (1, 12)
+    said = "mind      12 were judged by several frames then, here by the one kept\n"
+    assert said in capsys.readouterr().out
+
+
 def test_images_that_are_gone_damaged_or_changed_cost_a_line_each(
     own: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:

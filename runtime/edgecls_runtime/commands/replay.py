@@ -174,6 +174,7 @@ def _pair(before: Then, answer: Answer, truth: str) -> changes.Pair:
         answer.pixels == before.image_sha256 if lossless and before.image_sha256 else None,
         truth,
         truth in answer.good,
+        answer.alone,
     )
 
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,18 @@ from edgecls_runtime.views.settings import View, of_camera
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """A rule, and where it looks; as of ``Settings``."""
+    """A rule, and where it looks; as of ``Settings``.
+
+    Attributes:
+        alone: Whether one frame decides about a part; else several frames or cameras together, of
+            which one image is kept.
+
+    """
 
     rule: Rule
     views: tuple[View, ...] = ()
     frame_px: tuple[int, int] | None = None
+    alone: bool = True
 
     def views_of(self, station: str) -> tuple[View, ...]:
         """Return where is looked in the frames of a station, by its name, which ends its camera."""
@@ -49,12 +57,14 @@ class Answer:
         verdict: By the rule.
         pixels: Fingerprint of what the network got.
         good: The labels that let a part pass.
+        alone: Whether the frame decided alone then.
 
     """
 
     verdict: Verdict
     pixels: str
     good: tuple[str, ...]
+    alone: bool
 
 
 class Again:
@@ -96,7 +106,8 @@ class Again:
         except (ConfigError, ValueError) as error:  # a frame of another size than views want
             raise ImageError(f"{then.kept.path}: {error}") from error
         judge: Callable[[Any], Verdict] = judging.rule.judge_places if views else judging.rule
-        return Answer(judge(found), fingerprint.of(prepared), judging.rule.good)
+        alone = not then.judge.rule or _of_text(then.judge.rule).alone
+        return Answer(judge(found), fingerprint.of(prepared), judging.rule.good, alone)
 
     def _looks(self, then: Then, judging: Judging, views: tuple[View, ...]) -> Looking:
         key = then.camera, "" if self._judging else then.judge.rule
@@ -111,7 +122,7 @@ class Again:
                     "replay: an evidence folder does not know by which rule it was judged; "
                     "say with --rule STATION.toml"
                 )
-            self._known[rule] = _read(rule)
+            self._known[rule] = _of_text(rule)
             self._check(self._known[rule])
         return self._known[rule]
 
@@ -155,9 +166,11 @@ def image_table(kept: Kept) -> dict[str, object]:
     return table if isinstance(table, dict) else {}
 
 
-def _read(rule: str) -> Judging:
-    """Return what the journal wrote of a rule and its views."""
+@cache
+def _of_text(rule: str) -> Judging:
+    """Return what the journal wrote of a rule, its views, and who decides together."""
     table = json.loads(rule)
-    views = table.pop("views", ())
-    places = {"views": views, "frame_px": table.pop("frame_px", None)}
-    return schema.call(Judging, {"rule": table, **places}, "the rule of then")
+    together = [table.pop(key, None) for key in ("vote", "parts")]
+    places = {"views": table.pop("views", ()), "frame_px": table.pop("frame_px", None)}
+    found = {"rule": table, **places, "alone": not any(together)}
+    return schema.call(Judging, found, "the rule of then")

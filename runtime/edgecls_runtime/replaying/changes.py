@@ -25,6 +25,7 @@ class Pair:
         pixels: Whether the network got the pixels of then: None where that cannot be told.
         truth: What a person says that it is; empty where nobody did.
         is_good: Whether that label lets a part pass.
+        alone: Whether the frame decided alone then; else with others, which are not kept.
 
     """
 
@@ -35,6 +36,7 @@ class Pair:
     pixels: bool | None = None
     truth: str = ""
     is_good: bool = False
+    alone: bool = True
 
     @property
     def is_flipped(self) -> bool:
@@ -46,7 +48,8 @@ class Pair:
         """Whether the very same was answered."""
         close = math.isclose(self.score, self.then.score, rel_tol=0, abs_tol=ALIKE)
         numbers = close or (math.isnan(self.score) and math.isnan(self.then.score))
-        return not self.is_flipped and self.label == self.then.label and numbers
+        outcome = not self.is_flipped or not self.alone
+        return outcome and self.label == self.then.label and numbers
 
 
 @dataclass(frozen=True, slots=True)

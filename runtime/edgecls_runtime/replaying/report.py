@@ -56,6 +56,7 @@ class Report:
             "not_judged_then": self.not_judged,
             "left_out": list(self.left_out),
             "changed": len(self.flipped),
+            "of_several_frames": sum(not pair.alone for pair in self.pairs),
             "outcomes": {a: {b: counts[a, b] for b in Outcome} for a in Outcome},
             "labels": {
                 label: {"images": images, "changed": flipped, "other_label": renamed}
@@ -82,6 +83,8 @@ class Report:
             f"then, {len(self.left_out)} left out{stopped}"
         )
         yield f"changed   {changed}{share}"
+        if several := sum(not pair.alone for pair in self.pairs):
+            yield f"mind      {several} were judged by several frames then, here by the one kept"
         yield from self._truth()
         yield from self._proof()
         yield from self._outcomes()
