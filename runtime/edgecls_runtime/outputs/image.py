@@ -15,7 +15,7 @@ from edgecls_runtime.evidence import names, picture
 from edgecls_runtime.evidence.keeping import Keeping, Limits
 from edgecls_runtime.evidence.picture import Format
 
-FRAMES = True
+FRAMES = PATIENT = True
 MB = 2**20
 SCORES = 5
 
