@@ -8,10 +8,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Protocol
 
 from edgecls.verdict import Verdict
-from edgecls_runtime.station import Station
 
 # How long a run that is to end waits for the next verdict of one that does not come to its end.
 GRACE_S = 5.0
@@ -19,11 +18,23 @@ JOIN_S = 1.0
 POLL_S = 0.2
 
 Told = Verdict | BaseException | None
+Stop = Callable[[], bool]
 
 
-def run(
-    stations: Sequence[Station[Any]], stop: Callable[[], bool], parts: int | None = None
-) -> Iterator[Verdict]:
+class Line(Protocol):
+    """What can be run: a station, or several that look at the same parts."""
+
+    @property
+    def name(self) -> str:
+        """Begins the ids of its parts."""
+        ...
+
+    def run(self, stop: Stop, parts: int | None = None) -> Iterator[Verdict]:
+        """Inspect parts and yield their verdicts, each already recorded and told; see Station."""
+        ...
+
+
+def run(stations: Sequence[Line], stop: Stop, parts: int | None = None) -> Iterator[Verdict]:
     """Run all until each is at its end; yield verdicts in the order in which they were told.
 
     Args:
@@ -38,15 +49,42 @@ def run(
     if len(stations) == 1:
         yield from stations[0].run(stop, parts)
         return
-    found: queue.SimpleQueue[Told] = queue.SimpleQueue()
     ending = threading.Event()
+    count = 0
+    for verdict in merged([station.run for station in stations], stop, ending):
+        if verdict is not None:
+            count += 1
+            if count == parts:
+                ending.set()
+            yield verdict
+
+
+def merged(
+    runs: Sequence[Callable[[Stop], Iterator[Verdict]]],
+    stop: Stop,
+    ending: threading.Event,
+    poll: float = POLL_S,
+) -> Iterator[Verdict | None]:
+    """Run each in a thread of its own; yield their verdicts as they come.
+
+    Args:
+        runs: Each is given what to ask between two parts.
+        stop: True ends all of them.
+        ending: The same, for whoever takes the verdicts.
+        poll: Seconds after which None says that there is no verdict yet.
+
+    Raises:
+        EdgeclsError: One of them failed; the others finish their part in hand first.
+
+    """
+    found: queue.SimpleQueue[Told] = queue.SimpleQueue()
 
     def over() -> bool:
         return stop() or ending.is_set()
 
-    def work(station: Station[Any]) -> None:
+    def work(one: Callable[[Stop], Iterator[Verdict]]) -> None:
         try:
-            for verdict in station.run(over):
+            for verdict in one(over):
                 found.put(verdict)
             found.put(None)
         except BaseException as error:  # noqa: BLE001 - raised where the verdicts are asked for
@@ -54,16 +92,13 @@ def run(
             found.put(error)
 
     threads = [
-        threading.Thread(target=work, args=(station,), name=f"station {station.name}", daemon=True)
-        for station in stations
+        threading.Thread(target=work, args=(one,), name=f"station {number}", daemon=True)
+        for number, one in enumerate(runs)
     ]
     for thread in threads:
         thread.start()
     try:
-        for number, verdict in enumerate(_until_end(found, len(threads), over), 1):
-            if number == parts:
-                ending.set()
-            yield verdict
+        yield from _until_end(found, len(threads), over, poll)
     finally:
         ending.set()
         deadline = time.monotonic() + JOIN_S
@@ -72,8 +107,8 @@ def run(
 
 
 def _until_end(
-    found: "queue.SimpleQueue[Told]", stations: int, over: Callable[[], bool]
-) -> Iterator[Verdict]:
+    found: "queue.SimpleQueue[Told]", stations: int, over: Stop, poll: float
+) -> Iterator[Verdict | None]:
     """Yield verdicts until every station is at its end, then raise the first failure.
 
     A station that does not come to its end, as in an output that hangs, is left behind.
@@ -82,9 +117,10 @@ def _until_end(
     ends_at = math.inf
     while stations and time.monotonic() < ends_at:
         try:
-            one = found.get(timeout=POLL_S)
+            one = found.get(timeout=poll)
         except queue.Empty:
             ends_at = min(ends_at, time.monotonic() + GRACE_S) if over() else math.inf
+            yield None
             continue
         ends_at = math.inf
         if isinstance(one, Verdict):

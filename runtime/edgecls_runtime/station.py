@@ -17,6 +17,7 @@ from edgecls.errors import (
 )
 from edgecls.frame import Frame
 from edgecls.verdict import Cause, Outcome, Verdict
+from edgecls_runtime.capture.burst import Burst
 from edgecls_runtime.protocols import Camera, Output
 
 # What the classifier says of a frame: one prediction, or one for each place.
@@ -39,6 +40,7 @@ class Station(Generic[Answer]):
         outputs: Told in this order, each by a thread of its own: none of them waits.
         beat: Called at each verdict and each wait for a part, for who watches for signs of life.
         fingerprint: SHA-256 of the pixels that the network got of a frame.
+        settle: Verdicts of the frames of one part in, its verdict out; also where it has none.
         announced: Whether something announces parts: then a camera that is lost is no part.
         timeout: Seconds to wait for a frame; then the part is REVIEW.
         max_age: Seconds; an older frame shows the past and is REVIEW.
@@ -59,6 +61,7 @@ class Station(Generic[Answer]):
     beat: Callable[[], object] = field(default=lambda: None)
     fingerprint: Callable[[Frame], str] = field(default=lambda _: "")
     announced: bool = False
+    settle: Callable[[Sequence[Verdict]], Verdict] = field(default=lambda verdicts: verdicts[0])
 
     def run(self, stop: Callable[[], bool], parts: int | None = None) -> Iterator[Verdict]:
         """Inspect parts and yield their verdicts, each already recorded and told.
@@ -71,6 +74,11 @@ class Station(Generic[Answer]):
             OutputError: An output without which the run is over has failed.
 
         """
+        for verdict in self.inspected(stop, parts):
+            yield self.deliver(verdict)
+
+    def inspected(self, stop: Callable[[], bool], parts: int | None = None) -> Iterator[Verdict]:
+        """Inspect parts and yield their verdicts, which nobody has been told; as ``run``."""
         count = 0
         while not stop() and (parts is None or count < parts):
             self.beat()
@@ -80,12 +88,21 @@ class Station(Generic[Answer]):
                 continue
             except EndOfStream:
                 return
-            with self.telling:
-                verdict = self.record(verdict)
-                for output in self.outputs:
-                    output.send(verdict)
             count += 1
             yield verdict
+
+    def deliver(self, verdict: Verdict) -> Verdict:
+        """Record a verdict and tell it; return it as it is kept.
+
+        Raises:
+            OutputError: An output without which the run is over has failed.
+
+        """
+        with self.telling:
+            verdict = self.record(verdict)
+            for output in self.outputs:
+                output.send(verdict)
+        return verdict
 
     def inspect(self, part: str) -> Verdict:
         """Look at one part and decide; what goes wrong is a REVIEW with the reason.
@@ -99,24 +116,36 @@ class Station(Generic[Answer]):
             EndOfStream: There are no more parts.
 
         """
+        found = self._read(part)
+        if isinstance(found, Verdict):
+            return self.settle([found])
+        if not isinstance(found, Burst):
+            return self.settle([self._seen(found, part)])
+        verdicts = [self._seen(shot, found.part or part) for shot in found.shots]
+        return replace(self.settle(verdicts), decided_at=time.monotonic())
+
+    def _read(self, part: str) -> Frame | Verdict:
+        """Return the next frame, or the verdict of a part that has none."""
         began = time.monotonic()
         try:
-            frame = self.camera.read(self.timeout)
+            return self.camera.read(self.timeout)
         except (EndOfStream, NoPart):
             raise
         except ImageError as error:
-            cause = Cause.MISSED if isinstance(error, FrameMissed) else Cause.JUDGED
-            review = self._review(str(error), error.part or part, cause)
-            return replace(review, announced_at=error.announced_at)
+            return self._damaged(error, part)
         except CameraError as error:
             # One that is gone says so at once: one review each time-out, not thousands a second.
             time.sleep(max(began + self.timeout - time.monotonic(), 0.0))
             return self._review(str(error), part, self._no_part)
         except TriggerError as error:
             return self._review(str(error), part, Cause.INCIDENT)
-        verdict = self._judge(frame)
+
+    def _seen(self, frame: Frame | ImageError, part: str) -> Verdict:
+        """Return the verdict of one frame of a part."""
+        if isinstance(frame, ImageError):
+            return self._damaged(frame, part)
         return replace(
-            verdict,
+            self._judge(frame),
             part=self._named(frame.part or part),
             camera=self.name,
             frame_number=frame.number,
@@ -126,6 +155,11 @@ class Station(Generic[Answer]):
             image_sha256=self.fingerprint(frame),
             frame=frame,
         )
+
+    def _damaged(self, error: ImageError, part: str) -> Verdict:
+        cause = Cause.MISSED if isinstance(error, FrameMissed) else Cause.JUDGED
+        review = self._review(str(error), error.part or part, cause)
+        return replace(review, announced_at=error.announced_at)
 
     @property
     def _no_part(self) -> Cause:

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, CameraTimeout, Fault, ImageError
 from edgecls.frame import Frame
+from edgecls_runtime.capture.burst import Burst
 from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.capture.undecoded import Undecoded, take
@@ -40,11 +41,13 @@ class PreparedFrame(Frame):
     Attributes:
         prepared: uint8, shape (*size, 3), of several places (n, *size, 3); written over once the
             next frame was read.
+        by: What prepared it; None where that is beyond doubt.
         health: The frame's figures; None where nobody wants them.
 
     """
 
     prepared: Image = field(kw_only=True)
+    by: Prepare | None = field(kw_only=True, default=None)
     health: Figures | None = field(kw_only=True, default=None)
 
 
@@ -99,7 +102,7 @@ class Ahead:
         self._ready = threading.Condition()
         self._events: dict[int, Event] = {}
         self._buffers: list[Image] = []
-        self._lent: Image | None = None
+        self._lent: PreparedFrame | None = None
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._work, name=f"prepare {i}", daemon=True)
@@ -130,8 +133,13 @@ class Ahead:
             if isinstance(event.found, Exception):
                 raise event.found
             if isinstance(event.found, PreparedFrame):
-                self._lent = event.found.prepared
+                self._lent = event.found
             return event.found
+
+    def prepare_by(self, prepare: Prepare) -> None:
+        """Prepare frames in another way from now on; those that wait say by what they were."""
+        self._prepare = prepare
+        self._buffers.clear()
 
     def close(self) -> None:
         """Stop the threads and close the camera; closing twice is allowed."""
@@ -173,7 +181,7 @@ class Ahead:
         if not self.live or (waited < self._patience and self._next not in self._events):
             return False
         if isinstance(event.found, PreparedFrame):
-            self._give_back(event.found.prepared)
+            self._give_back(event.found)
         self.dropped += isinstance(event.found, Frame)
         return True
 
@@ -181,9 +189,10 @@ class Ahead:
         damaged = isinstance(event.found, ImageError)
         return self.live and damaged and time.monotonic() < deadline
 
-    def _give_back(self, buffer: Image | None) -> None:
-        if buffer is not None:
-            self._buffers.append(buffer)
+    def _give_back(self, frame: PreparedFrame | None) -> None:
+        # Another one's buffers have another shape.
+        if frame is not None and frame.by == self._prepare:
+            self._buffers.append(frame.prepared)
 
     def _work(self) -> None:
         while True:
@@ -214,13 +223,21 @@ class Ahead:
             return type(error)(str(error), error.part or taken.part, taken.announced_at)
         except Exception as error:  # noqa: BLE001 - raised where the frame is asked for
             return error
+        if isinstance(frame, Burst):
+            shots = (
+                self._ready_for(shot) if isinstance(shot, Frame) else shot for shot in frame.shots
+            )
+            return replace(frame, shots=tuple(shots))
+        try:
+            buffer = self._buffers.pop()
+        except IndexError:
+            buffer = None
+        return self._ready_for(frame, buffer)
+
+    def _ready_for(self, frame: Frame, buffer: Image | None = None) -> Frame:
         # What cannot be prepared is for the classifier to say, of this very part.
         with suppress(Exception):
-            try:
-                buffer = self._buffers.pop()
-            except IndexError:
-                buffer = None
-            prepared = self._prepare(frame.image, buffer)
+            prepare = self._prepare
             return PreparedFrame(
                 frame.image,
                 frame.number,
@@ -229,7 +246,8 @@ class Ahead:
                 frame.part,
                 frame.announced_at,
                 original=frame.original,
-                prepared=prepared,
+                prepared=prepare(frame.image, buffer),
+                by=prepare,
                 health=self._measure and self._measure(frame.image),
             )
         return frame

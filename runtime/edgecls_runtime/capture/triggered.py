@@ -1,14 +1,15 @@
-"""One frame for each part that is announced: taken after it was, and in time to show it.
+"""A frame for each part that is announced: taken after it was, and in time to show it.
 
 A thread of its own takes each frame when its part is in view, however busy the station is; the
 frame then waits, with its part's id, in a short queue. Whatever happens, each announced part gives
-one frame or one error that names it.
+one frame, one burst of frames or one error that names it.
 """
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from edgecls.errors import (
@@ -23,6 +24,7 @@ from edgecls.errors import (
 )
 from edgecls.frame import Frame
 from edgecls_runtime.announcements import MOST_WAITING, Counts, Heard, Signal
+from edgecls_runtime.capture.burst import burst
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.capture.undecoded import Undecoded, take
 from edgecls_runtime.protocols import Camera, Counting, Firing, Trigger
@@ -44,13 +46,15 @@ class TriggeredCamera:
 
     live = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each a word of its own
         self,
         camera: Camera,
         trigger: Trigger,
         capture: CaptureSettings,
         timeout: float = 1.0,
         say: Callable[[str], object] = lambda _: None,
+        *,
+        frames: int = 1,
     ) -> None:
         """Begin to wait for parts.
 
@@ -60,11 +64,12 @@ class TriggeredCamera:
             capture: When a frame shows its part.
             timeout: Seconds to wait for a frame.
             say: Told when the trigger is lost and when it is back.
+            frames: Of each part: the first one after it is in view, and those that come next.
 
         """
         self._seen = self._taken = self._missed = self._overrun = 0
         self._camera, self._trigger, self._capture = camera, trigger, capture
-        self._timeout, self._say = timeout, say
+        self._timeout, self._say, self._frames = timeout, say, frames
         self._arrived = threading.Condition()
         self._waiting: deque[Undecoded | DeviceError] = deque()
         self._lost = self._is_flooded = False
@@ -196,8 +201,7 @@ class TriggeredCamera:
             fault = f"missed: {waiting} parts were still waiting to be judged"
             return FrameMissed(fault, part, signal.at)
         try:
-            picture = self._picture(signal.at + self._capture.delay_ms / 1000)
-            return replace(picture, part=part, announced_at=signal.at)
+            return self._seen_of(signal, part)
         except EndOfStream as error:
             return error
         except CameraError as error:
@@ -207,8 +211,38 @@ class TriggeredCamera:
         except Exception as error:  # noqa: BLE001 - as in _signal
             return FrameMissed(f"{type(error).__name__}: {error}", part, signal.at)
 
-    def _picture(self, due: float) -> Undecoded:
-        """Return the first frame taken at or after ``due``, monotonic seconds."""
+    def _seen_of(self, signal: Signal, part: str) -> Undecoded | ImageError:
+        due = signal.at + self._capture.delay_ms / 1000
+        if self._frames > 1:
+            return burst([*self._pictures(due)], part, signal.at)
+        return replace(self._picture(due, due), part=part, announced_at=signal.at)
+
+    def _pictures(self, due: float) -> Iterator[Undecoded | ImageError]:
+        """Yield the frames of a part, each taken after the one before; of one that fails, why."""
+        after, last = due, None
+        for _ in range(self._frames):
+            try:
+                last = self._picture(due, after)
+            except EndOfStream as error:
+                if last is None:
+                    raise
+                yield FrameMissed(str(error))
+            except CameraError as error:
+                yield FrameMissed(str(error))
+            except ImageError as error:
+                yield error
+            else:
+                after = math.nextafter(last.captured_at, math.inf)
+                yield last
+
+    def _picture(self, due: float, after: float) -> Undecoded:
+        """Return the next frame of a part.
+
+        Args:
+            due: Monotonic seconds when the part is in view; no frame may be much later.
+            after: The frame is taken at this moment or after it.
+
+        """
         if self._stopping.wait(max(due - time.monotonic(), 0.0)):
             raise CameraError("missed: the station is stopping")
         if isinstance(self._camera, Firing) and self._camera.fires:
@@ -223,7 +257,7 @@ class TriggeredCamera:
             if not self._camera.live:
                 return frame  # a file has no clock: each of its frames is the next part
             self._require_in_time(late, f"{frame.camera}: frame came")
-            if late >= 0:
+            if frame.captured_at >= after:
                 return frame
 
     def _fire(self, camera: Firing, due: float) -> None:
