@@ -1,16 +1,20 @@
 """A station file (TOML) as a frozen dataclass; every key is checked, and a wrong one named."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgecls import schema
 from edgecls.errors import ConfigError
+from edgecls_runtime import recipes
 from edgecls_runtime.capture.live import Keep
-from edgecls_runtime.capture.settings import CaptureSettings
+from edgecls_runtime.capture.settings import MOST_QUEUED, CaptureSettings
 from edgecls_runtime.decision import Places, Rule
+from edgecls_runtime.decision.cameras import Cameras, Parts
+from edgecls_runtime.decision.votes import Vote
 from edgecls_runtime.health.settings import HealthSettings
 from edgecls_runtime.placement import Limits
+from edgecls_runtime.recipes import Recipe
 from edgecls_runtime.views import settings as views_of_file
 from edgecls_runtime.views.settings import View
 
@@ -77,6 +81,10 @@ class Settings:
         prepare_threads: Threads that decode and resize the next frames while the engine is busy,
             and frames at most on their way, shared out among the cameras, at least one each; 0
             does one thing after the other.
+        recipe: Which of ``recipes`` judges at the beginning; empty without any.
+        recipes: What differs from product to product, by name.
+        vote: Frames that must agree.
+        parts: What is one part, where there are several cameras.
 
     """
 
@@ -99,6 +107,10 @@ class Settings:
     max_age_ms: float = 1000.0
     prepare_threads: int = 2
     name: str = ""
+    recipe: str = ""
+    recipes: dict[str, Recipe] = field(default_factory=dict)
+    vote: Vote = field(default_factory=Vote)
+    parts: Parts = field(default_factory=Parts)
 
     @property
     def all_cameras(self) -> dict[str, dict[str, object]]:
@@ -112,6 +124,28 @@ class Settings:
     def views_of(self, camera: str) -> tuple[View, ...]:
         """Return where to look in the frames of one of ``all_cameras``."""
         return views_of_file.of_camera(self.views, camera)
+
+    @property
+    def together(self) -> bool:
+        """Whether all cameras look at the same parts."""
+        return self.parts.cameras is Cameras.TOGETHER
+
+    def with_recipe(self, name: str) -> "Settings":
+        """Return the settings of a station that judges by another recipe.
+
+        Raises:
+            ConfigError: There is none of that name, or it contradicts the rest.
+
+        """
+        recipe = recipes.found(self.recipes, name)
+        return replace(
+            self,
+            recipe=name,
+            rule=recipe.rule or self.rule,
+            bundle=recipe.bundle or self.bundle,
+            views=self.views if recipe.views is None else recipe.views,
+            frame_px=self.frame_px if recipe.frame_px is None else recipe.frame_px,
+        )
 
     def __post_init__(self) -> None:
         """Refuse what no station can do."""
@@ -127,6 +161,8 @@ class Settings:
                 f"trigger: not together with capture.keep = '{self.capture.keep}'; "
                 f"with a trigger the frame is the first one after it"
             )
+        recipes.check(self.recipes, self.recipe)
+        self._check_parts()
         views_of_file.check(self.views, self.frame_px, self.cameras)
         if not self.views and (self.rule.most_bad or self.rule.places is not Places.ALL):
             raise ConfigError(
@@ -145,9 +181,37 @@ class Settings:
                     f"expected milliseconds above 0, at most {LONGEST_MS} (a day)"
                 )
 
+    def _check_parts(self) -> None:
+        """Refuse what cannot be one part."""
+        frames, queue = self.vote.frames, self.capture.queue
+        if self.trigger is None and frames > 1:
+            raise ConfigError(
+                f"vote.frames: {frames} without [trigger], which announces the part they show; "
+                f"expected consecutive = {frames}, or a [trigger]"
+            )
+        if frames * queue > MOST_QUEUED:
+            raise ConfigError(
+                f"vote.frames: {frames} of each of {queue} parts that may wait (capture.queue); "
+                f"expected at most {MOST_QUEUED} frames in memory; lower one of both"
+            )
+        announced = self.trigger is not None or self.capture.keep is Keep.TRIGGERED
+        if self.vote.is_steadied and announced:
+            raise ConfigError(
+                "vote.consecutive: with parts that are announced, which have nothing to do with "
+                "each other; expected frames, or a camera that nothing triggers"
+            )
+        if self.together and (self.trigger is None or len(self.cameras) < 2):
+            raise ConfigError(
+                f"parts.cameras: 'together' with {len(self.all_cameras)} of [cameras] and "
+                f"{'no' if self.trigger is None else 'a'} [trigger]; expected two cameras or more "
+                f"and a [trigger] that announces the part they look at"
+            )
+
 
 def read(path: Path) -> Settings:
     """Read a station file; paths in it are relative to the file's own folder.
+
+    Where it has recipes, what it says is that of the one it chooses, and each of them is whole.
 
     Raises:
         ConfigError: No such file, not TOML, or a key is unknown, missing or wrong.
@@ -160,4 +224,16 @@ def read(path: Path) -> Settings:
         raise ConfigError(f"{path}: {error.strerror}; expected a station file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    return schema.call(Settings, table, str(path), base=path.parent)
+    settings = schema.call(Settings, table, str(path), base=path.parent)
+    if not settings.recipes:
+        return settings
+    whole = {name: _whole(settings, name) for name in settings.recipes}
+    return replace(settings, recipes=whole).with_recipe(settings.recipe)
+
+
+def _whole(settings: Settings, name: str) -> Recipe:
+    try:
+        one = settings.with_recipe(name)
+    except ConfigError as error:
+        raise ConfigError(f"recipes.{name}: {error}") from error
+    return Recipe(one.rule, one.bundle, one.views, one.frame_px)
