@@ -121,6 +121,13 @@ class Settings:
         """Return what the station of one of ``all_cameras`` is called; nothing for the only one."""
         return f"{self.name} {camera}".strip()
 
+    @property
+    def stations(self) -> tuple[str, ...]:
+        """What the stations of the file are called: each has parts of its own."""
+        if self.together:
+            return (self.name,)
+        return tuple(self.station_of(camera) for camera in self.all_cameras)
+
     def views_of(self, camera: str) -> tuple[View, ...]:
         """Return where to look in the frames of one of ``all_cameras``."""
         return views_of_file.of_camera(self.views, camera)

@@ -57,11 +57,11 @@ class Engines:
     def give_back(self, classify: Failover) -> None:
         """Close a classifier that nobody else has taken."""
         with self._changing:
-            key, lent = next(
-                (key, lent) for key, lent in self._lent.items() if lent.shared.classify is classify
-            )
-            lent.users -= 1
-            if lent.users:
+            key = next((k for k, v in self._lent.items() if v.shared.classify is classify), None)
+            if key is None:  # closed with all others
+                return
+            self._lent[key].users -= 1
+            if self._lent[key].users:
                 return
             self._lent.pop(key)
             self.classifiers.remove(classify)

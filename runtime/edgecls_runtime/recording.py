@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Protocol
 
 from edgecls import __version__
-from edgecls.frame import Frame
 from edgecls.verdict import Verdict
-from edgecls_runtime import fingerprint
 from edgecls_runtime.announcements import Signal
-from edgecls_runtime.capture.ahead import Prepare, PreparedFrame
+from edgecls_runtime.changeover import named
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
-from edgecls_runtime.failover import Failover
 from edgecls_runtime.journal import Journal, SessionLine
+from edgecls_runtime.succession import Succession, moment
 
 MB = 2**20
 
@@ -37,34 +34,45 @@ class Recording:
 
     """
 
-    def __init__(self, settings: Settings, classify: Failover) -> None:
+    def __init__(self, settings: Settings, jobs: Succession) -> None:
         """Open the journal of a station file.
+
+        Args:
+            settings: The file.
+            jobs: What judges its parts.
 
         Raises:
             OutputError: It cannot be opened.
 
         """
-        self._classify, self._settings = classify, settings
-        self._judge = classify.classifier
+        self._jobs, self._job = jobs, jobs.newest
+        self._judge = self._job.classify.classifier
         self._overrun: Callable[[], int] = lambda: 0
         self.journal: Journal | None = None
         if (wanted := settings.journal) is not None:
             self.journal = Journal(
                 wanted.path,
-                session_line(self._judge, settings),
+                session_line(self._judge, self._job.settings),
                 reserve=int(wanted.reserve_mb * MB),
                 keep_days=wanted.keep_days,
             )
 
     def __call__(self, verdict: Verdict) -> Verdict:
         """Return a verdict as it is kept."""
-        if self._classify.classifier is not self._judge:
-            self._judge = self._classify.classifier
+        job = self._jobs.at(moment(verdict))
+        if job is not self._job or job.classify.classifier is not self._judge:
+            self._job, self._judge = job, job.classify.classifier
             if self.journal is not None:
-                self.journal.begin(session_line(self._judge, self._settings))
+                self.journal.begin(session_line(self._judge, job.settings))
+        verdict = replace(verdict, recipe=job.settings.recipe)
         if self.journal is not None:
             return self.journal.record(verdict)
-        return replace(verdict, bundle=_named(self._judge))
+        return replace(verdict, bundle=named(self._judge))
+
+    def note(self, text: str) -> None:
+        """Keep a line about the station."""
+        if self.journal is not None:
+            self.journal.note(text)
 
     def announcing(self, cameras: Sequence[str], told: Sequence[Told]) -> Callable[[Signal], None]:
         """Return what keeps a part that a trigger has announced, before it is acknowledged.
@@ -95,24 +103,6 @@ class Recording:
             self.journal.close(self._overrun())
 
 
-def fingerprints(prepare: Prepare) -> Callable[[Frame], str]:
-    """Return what tells the pixels that the network got of a frame from all others.
-
-    Args:
-        prepare: Makes them, where they were not prepared ahead.
-
-    """
-
-    def of(frame: Frame) -> str:
-        if isinstance(frame, PreparedFrame):
-            return fingerprint.of(frame.prepared)
-        with suppress(Exception):  # what cannot be prepared was not judged
-            return fingerprint.of(prepare(frame.image, None))
-        return ""
-
-    return of
-
-
 def session_line(classifier: Classifier, settings: Settings) -> SessionLine:
     """Return what judges, as the journal keeps it."""
     manifest = classifier.bundle.manifest
@@ -125,13 +115,9 @@ def session_line(classifier: Classifier, settings: Settings) -> SessionLine:
         camera=json.dumps(tables[0] if len(tables) == 1 else tables),
         rule=json.dumps(_judging(settings), default=str),
         placement=str(classifier.placement),
+        recipe=settings.recipe,
         software=f"edgecls {__version__}",
     )
-
-
-def _named(classifier: Classifier) -> str:
-    manifest = classifier.bundle.manifest
-    return f"{manifest.name} {manifest.version} {classifier.bundle.digest[:12]}"
 
 
 def _judging(settings: Settings) -> dict[str, object]:

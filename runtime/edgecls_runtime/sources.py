@@ -33,7 +33,8 @@ class Sources:
     Attributes:
         together: Closes all of it.
         cameras: Live cameras, for their counters.
-        triggered: Cameras whose parts are announced, for their counters.
+        triggered: Cameras whose parts are announced, for their counters; one of those that look at
+            the same parts.
         prepared: What prepares frames, for its counters.
 
     """
@@ -97,8 +98,16 @@ class Sources:
         timeout = settings.timeout_ms / 1000
         heard = self._triggers(settings.trigger, base, len(found), keep)
         for trigger, (name, source) in zip(heard, list(found.items()), strict=True):
-            parts = TriggeredCamera(source.camera, trigger, settings.capture, timeout, tell)
-            self.triggered.append(parts)
+            parts = TriggeredCamera(
+                source.camera,
+                trigger,
+                settings.capture,
+                timeout,
+                tell,
+                frames=settings.vote.frames,
+            )
+            if not settings.together or trigger is heard[0]:
+                self.triggered.append(parts)
             self.together.add(parts, instead_of=source.camera)
             found[name] = Source(parts, source.live)
         return found

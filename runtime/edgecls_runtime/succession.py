@@ -6,11 +6,13 @@ So a change comes between two parts, for all cameras at the same one, however lo
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
 from edgecls.frame import Frame
 from edgecls.verdict import Verdict
+from edgecls_runtime import fingerprint
 from edgecls_runtime.capture.ahead import Prepare, PreparedFrame
 from edgecls_runtime.config import Settings
 from edgecls_runtime.failover import Failover
@@ -97,16 +99,15 @@ class Seat:
         seeing, answer = answered
         return seeing.judge(answer)
 
-    def fingerprint(self, frame: Frame, of: Callable[[Prepare], Callable[[Frame], str]]) -> str:
-        """Return what tells the pixels that the network got of a frame.
-
-        Args:
-            frame: Which was classified.
-            of: Makes what tells them, from what prepares frames.
-
-        """
+    def fingerprint(self, frame: Frame) -> str:
+        """Return what tells the pixels that the network got of a frame from all others."""
         seeing = self._seeing(frame)
-        return of(seeing.prepare)(_for(frame, seeing))
+        frame = _for(frame, seeing)
+        with suppress(Exception):  # what cannot be prepared was not judged
+            if isinstance(frame, PreparedFrame):
+                return fingerprint.of(frame.prepared)
+            return fingerprint.of(seeing.prepare(frame.image, None))
+        return ""
 
     def _seeing(self, frame: Frame) -> Seeing:
         return self._jobs.at(moment(frame)).seeing[self._camera]

@@ -1,32 +1,40 @@
 """Settings become opened stations: the one place where all rooms meet."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError
-from edgecls.frame import Frame
 from edgecls.progress import tell
-from edgecls.verdict import Verdict
-from edgecls_runtime import exclusive
-from edgecls_runtime.capture.ahead import Prepare
+from edgecls_runtime import exclusive, recipes
+from edgecls_runtime.assembly import Assembled
+from edgecls_runtime.capture.ahead import Ahead
 from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime.changeover import Changeover
 from edgecls_runtime.config import Settings
+from edgecls_runtime.control import Control
+from edgecls_runtime.decision.streak import settling
+from edgecls_runtime.engines import Engines
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.health.watch import Watch
-from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.recording import Recording, fingerprints
+from edgecls_runtime.jobs import open_job
+from edgecls_runtime.lines import Line
+from edgecls_runtime.protocols import Camera
+from edgecls_runtime.recording import Recording
 from edgecls_runtime.sources import Source, Sources
 from edgecls_runtime.station import Station
+from edgecls_runtime.succession import Job, Seat, Succession
 from edgecls_runtime.telling.outbox import Outbox
 from edgecls_runtime.telling_outputs import telling
 from edgecls_runtime.turns import Turns
-from edgecls_runtime.views.looking import Looking
+
+# Beyond the time that a camera has for its frame, so that what it says of it is heard.
+SPARE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +46,15 @@ class Opened:
         sources: Where their frames come from, and what is counted there.
         classifiers: Each once, however many stations share it.
         outboxes: Who is told.
+        controls: What changes the recipe or the bundle of each station file, by its ``name``.
 
     """
 
-    stations: list[Station[Any]] = field(default_factory=list)
+    stations: list[Line] = field(default_factory=list)
     sources: Sources = field(default_factory=Sources)
     classifiers: list[Failover] = field(default_factory=list)
     outboxes: list[Outbox] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """A classifier, and the order in which stations use it."""
-
-    classify: Failover
-    turns: Turns
+    controls: dict[str, Control] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +63,27 @@ class Process:
 
     Attributes:
         opened: What the caller gets.
-        shared: Classifiers, by what they were opened from.
+        engines: Classifiers.
         stack: Closes classifiers, outputs and journals.
 
     """
 
     opened: Opened
-    shared: dict[str, Shared]
+    engines: Engines
     stack: ExitStack
 
 
-@dataclass(frozen=True, slots=True)
-class Seeing:
-    """How the frames of one camera become verdicts."""
-
-    classify: Callable[[Frame], Any]
-    prepare: Prepare
-    judge: Callable[[Any], Verdict]
-
-
 @contextmanager
-def open_stations(files: Sequence[tuple[Settings, Path]]) -> Iterator[Opened]:
+def open_stations(
+    files: Sequence[tuple[Settings, Path]], again: Sequence[Callable[[], Settings]] = ()
+) -> Iterator[Opened]:
     """Open the stations of one process; close all of it afterwards.
 
     Stations of the same bundle, variant and providers share one classifier.
 
     Args:
         files: Settings, each with what relative paths in its tables of hardware are relative to.
+        again: What reads each of the files again; none where they are no files.
 
     Raises:
         ConfigError: Two stations have one name, or two cameras one device.
@@ -97,9 +93,10 @@ def open_stations(files: Sequence[tuple[Settings, Path]]) -> Iterator[Opened]:
     _check(files)
     opened = Opened()
     with ExitStack() as stack, opened.sources.together:
-        process = Process(opened, {}, stack)
-        for settings, base in files:
-            _open(settings, base, process)
+        process = Process(opened, Engines(opened.classifiers), stack)
+        stack.callback(process.engines.close)
+        for (settings, base), reread in zip_longest(files, again):
+            _open(settings, base, reread, process)
         yield opened
 
 
@@ -110,7 +107,7 @@ def _check(files: Sequence[tuple[Settings, Path]]) -> None:
         for settings, base in files
         for camera, table in settings.all_cameras.items()
     ]
-    names = Counter(name for name, _, _ in tables)
+    names = Counter(name for settings, _ in files for name in settings.stations)
     name, count = names.most_common(1)[0]
     if count > 1:
         raise ConfigError(
@@ -120,24 +117,25 @@ def _check(files: Sequence[tuple[Settings, Path]]) -> None:
     exclusive.check((f"camera {name}".strip(), table, base) for name, table, base in tables)
 
 
-def _open(settings: Settings, base: Path, process: Process) -> None:
+def _open(
+    settings: Settings, base: Path, again: Callable[[], Settings] | None, process: Process
+) -> None:
     """Open bundle, provider, cameras, outputs and journal of one file, in this order."""
-    classifier = _classifier(settings, base, process)
-    # Whether views fit is known before any camera is opened.
-    seeing = {name: _seeing(settings, name, classifier.classify) for name in settings.all_cameras}
-    recording = process.stack.enter_context(closing(Recording(settings, classifier.classify)))
+    recipes.check_labels(settings.recipes)
+    job, shared = open_job(settings, base, process.engines)
+    jobs = Succession(job)
+    recording = process.stack.enter_context(closing(Recording(settings, jobs)))
     outboxes: list[Outbox] = []
-    names = [settings.station_of(camera) for camera in settings.all_cameras]
-    announce = recording.announcing(names, outboxes)
+    announce = recording.announcing(settings.stations, outboxes)
     found = process.opened.sources.open([*settings.all_cameras], settings, base, announce)
-    recording.count_overrun(partial(_overrun, [*found.values()]))
+    recording.count_overrun(partial(_overrun, [*found.values()], together=settings.together))
     watches = {
         name: Watch(settings.health.expected(name, live=source.live))
         for name, source in found.items()
     }
     sources = {
         name: process.opened.sources.ahead(
-            source.camera, seeing[name].prepare, watches[name], settings
+            source.camera, job.seeing[name].prepare, watches[name], settings
         )
         for name, source in found.items()
     }
@@ -147,50 +145,90 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
     process.opened.outboxes.extend(outboxes)
     station: Station[Any] = Station(
         next(iter(sources.values())),
-        classifier.classify,
+        job.classify,
         settings.rule,
         record=recording,
         outputs=outboxes,
         beat=partial(_beat, outboxes),
         timeout=settings.timeout_ms / 1000,
         max_age=settings.max_age_ms / 1000,
-        turn=classifier.turns,
+        turn=shared.turns,
         telling=Turns(),
         announced=settings.trigger is not None,
     )
-    process.opened.stations.extend(
-        replace(
-            station,
-            camera=source,
-            classify=seeing[name].classify,
-            judge=seeing[name].judge,
-            fault=watches[name].fault,
-            fingerprint=fingerprints(seeing[name].prepare),
-            name=settings.station_of(name),
-        )
+    seated = [
+        _seated(station, jobs, settings, name, source, watches[name])
         for name, source in sources.items()
+    ]
+    process.opened.stations.extend(_lines(station, seated, settings))
+    process.opened.controls[settings.name] = _control(
+        jobs, base, again, process, sources, recording
     )
 
 
-def _classifier(settings: Settings, base: Path, process: Process) -> Shared:
-    """Return the classifier of a file, which an earlier one may have opened."""
-    bundle = Bundle.open(settings.bundle)
-    settings.rule.check(bundle.labels)
-    allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
-    key = f"{bundle.digest} {allowed}"
-    if key not in process.shared:
-        failover = Failover(lambda: open_classifier(bundle, allowed), tell)
-        process.shared[key] = Shared(process.stack.enter_context(closing(failover)), Turns())
-        process.opened.classifiers.append(failover)
-    return process.shared[key]
+def _seated(  # noqa: PLR0913, PLR0917 - each of another room
+    station: Station[Any],
+    jobs: Succession,
+    settings: Settings,
+    camera: str,
+    source: Camera,
+    watch: Watch,
+) -> Station[Any]:
+    """Return the station of one camera of a file."""
+    seat = Seat(jobs, camera)
+    return replace(
+        station,
+        camera=source,
+        classify=seat.classify,
+        judge=seat.judge,
+        fault=watch.fault,
+        fingerprint=seat.fingerprint,
+        settle=settling(settings.vote),
+        name=camera if settings.together else settings.station_of(camera),
+    )
 
 
-def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
-    """Return what sees the frames of a camera: whole, or at the places that views name."""
-    if not (views := settings.views_of(camera)):
-        return Seeing(classify, classify.prepare, settings.rule)
-    looking = Looking(views, settings.frame_px, classify)
-    return Seeing(looking, looking.prepare, settings.rule.judge_places)
+def _lines(
+    station: Station[Any], seated: Sequence[Station[Any]], settings: Settings
+) -> Sequence[Line]:
+    """Return what runs: a station for each camera, or one for all of them."""
+    if not settings.together:
+        return seated
+    lead = replace(station, name=settings.name)
+    wait_ms = settings.parts.wait_ms
+    patience = settings.timeout_ms / 1000 + SPARE_S if wait_ms is None else wait_ms / 1000
+    return [Assembled(lead, seated, settings.parts, patience)]
+
+
+def _control(  # noqa: PLR0913, PLR0917 - each of another room
+    jobs: Succession,
+    base: Path,
+    again: Callable[[], Settings] | None,
+    process: Process,
+    sources: Mapping[str, Camera],
+    recording: Recording,
+) -> Control:
+    """Return what changes the recipe or the bundle of one file."""
+
+    def follow(job: Job) -> None:
+        for name, source in sources.items():
+            if isinstance(source, Ahead):
+                source.prepare_by(job.seeing[name].prepare)
+
+    def say(text: str) -> None:
+        tell(text)
+        recording.note(text)
+
+    changeover = Changeover(
+        jobs,
+        base,
+        begin=lambda wanted: open_job(wanted, base, process.engines)[0],
+        follow=follow,
+        end=lambda job: process.engines.give_back(job.classify),
+        again=again,
+    )
+    process.stack.enter_context(closing(changeover))
+    return process.stack.enter_context(closing(Control(changeover, say)))
 
 
 def _beat(outboxes: Sequence[Outbox]) -> None:
@@ -198,7 +236,8 @@ def _beat(outboxes: Sequence[Outbox]) -> None:
         outbox.beat()
 
 
-def _overrun(sources: Sequence[Source]) -> int:
-    """Return how many parts of a file found its trigger's queue full."""
+def _overrun(sources: Sequence[Source], *, together: bool) -> int:
+    """Return how many parts of a file found its trigger's queue full, at every one who judges."""
     cameras = [source.camera for source in sources]
-    return sum(one.counts.overrun for one in cameras if isinstance(one, TriggeredCamera))
+    found = [one.counts.overrun for one in cameras if isinstance(one, TriggeredCamera)]
+    return min(found, default=0) if together else sum(found)

@@ -7,21 +7,25 @@ where they can; or from flags for a first try:
     edgecls run --bundle bolt.bundle --camera rtsp://10.0.0.7/line --good ok
 
 Ctrl-C and SIGTERM finish the part in hand. The exit code is 0 at the end of a folder or a video,
-after --frames and after SIGTERM, and 130 after Ctrl-C.
+after --frames and after SIGTERM, and 130 after Ctrl-C. SIGHUP has the station files read again:
+rule, recipes, views and bundle are changed between two parts (docs/decisions.md).
 """
 
 import argparse
 import json
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from edgecls.errors import ConfigError
 from edgecls_runtime import cameras, config, lines, signals
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
+from edgecls_runtime.control import Control
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.statistics import Statistics
 from edgecls_runtime.wiring import open_stations
@@ -54,8 +58,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until it is stopped or its stream ends; print the summary."""
-    files, statistics = _settings(arguments), Statistics()
-    with signals.collected() as received, open_stations(files) as opened:
+    again = _readers(arguments)
+    files, statistics = [(read(), base) for read, base in again], Statistics()
+    controls: list[Control] = []
+
+    def reload() -> None:
+        for control in controls:
+            control.reload()
+
+    with (
+        signals.collected() as received,
+        signals.hanging_up(reload),
+        open_stations(files, [read for read, _ in again if arguments.stations]) as opened,
+    ):
+        controls.extend(opened.controls.values())
         try:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
@@ -73,22 +89,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 130 if signal.SIGINT in received else 0
 
 
-def _settings(arguments: argparse.Namespace) -> list[tuple[Settings, Path]]:
-    """Return the settings of each station, with what their relative paths are relative to."""
+def _readers(arguments: argparse.Namespace) -> list[tuple[Callable[[], Settings], Path]]:
+    """Return what reads each station's settings, and what their relative paths are relative to."""
     given = [name for name in (*FLAGS, "good", *NUMBERS) if _value(arguments, name) is not None]
     if not arguments.stations:
-        return [(_from_flags(arguments), Path())]
+        return [(partial(_from_flags, arguments), Path())]
     if given:
         raise ConfigError(
             f"--{given[0]}: not together with a station file; set it in {arguments.stations[0]}"
         )
-    return [
-        (
-            _with_json(_named(config.read(path), path, arguments.stations), arguments.json),
-            path.parent,
-        )
-        for path in arguments.stations
-    ]
+    return [(partial(_from_file, path, arguments), path.parent) for path in arguments.stations]
+
+
+def _from_file(path: Path, arguments: argparse.Namespace) -> Settings:
+    settings = _named(config.read(path), path, arguments.stations)
+    return _with_json(settings, arguments.json)
 
 
 def _named(settings: Settings, path: Path, stations: list[Path]) -> Settings:

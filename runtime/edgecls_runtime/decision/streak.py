@@ -1,10 +1,12 @@
 """Frames in a row must agree before the outcome of a camera that nothing triggers changes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from edgecls.verdict import Cause, Outcome, Verdict
 from edgecls_runtime.decision.answers import is_valid
-from edgecls_runtime.decision.votes import Vote
+from edgecls_runtime.decision.votes import Vote, voted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,11 @@ class Steadied:
         """Return what is told of the next frame."""
         self._streak, told = followed(self._streak, verdict, self._vote)
         return told
+
+
+def settling(vote: Vote) -> Callable[[Sequence[Verdict]], Verdict]:
+    """Return what makes the verdict of each next part of one camera from those of its frames."""
+    if vote.frames > 1:
+        return partial(voted, vote=vote)
+    steadied = Steadied(vote) if vote.is_steadied else lambda verdict: verdict
+    return lambda verdicts: steadied(verdicts[0])
