@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from itertools import permutations
+from itertools import islice, permutations
 
 import numpy as np
 import pytest
