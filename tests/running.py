@@ -38,6 +38,10 @@ class Run:
             assert time.monotonic() < deadline, f"waited in vain; last: {line}"
         return line
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal that does not end it."""
+        self._process.send_signal(number)
+
     def end(self, by: signal.Signals) -> tuple[int, Line, str]:
         """Send a signal; return the exit code, the last line and what stderr says."""
         self._process.send_signal(by)

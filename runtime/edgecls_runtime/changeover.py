@@ -15,8 +15,8 @@ from edgecls_runtime.config import Settings
 from edgecls_runtime.control import Running
 from edgecls_runtime.succession import Job, Succession
 
-# Each holds a model in memory.
-MOST_JOBS = 4
+# In memory at a time: the newest, and those whose last parts are on their way.
+MOST_BUNDLES = 3
 SPARE_S = 1.0
 # Keys of a station file that are changed while it runs; the others need a restart.
 CHANGED = ("rule", "bundle", "recipe", "recipes", "views", "frame_px")
@@ -87,16 +87,17 @@ class Changeover:
             timer.cancel()
 
     def _change(self, wanted: Settings) -> str:
-        if len(self._jobs) >= MOST_JOBS:
-            raise ConfigError(
-                f"{len(self._jobs) - 1} changes within moments; parts of those before are still "
-                f"on their way; ask again later"
-            )
         before = self._jobs.newest
         job = self._begin(wanted)
         if (job.settings, job.classify) == (before.settings, before.classify):
             self._end(job)
             return f"{named(job.classify.classifier)} judges as before"
+        if len({*self._jobs.classifiers, job.classify}) > MOST_BUNDLES:
+            self._end(job)
+            raise ConfigError(
+                f"parts of {MOST_BUNDLES} bundles are still on their way; expected at most so many "
+                f"in memory; ask again in some seconds"
+            )
         self._jobs.follow(job)
         self._follow(job)
         self._later(wanted)

@@ -56,8 +56,14 @@ class Succession:
         """What judges parts that are announced now."""
         return self._jobs[-1][1]
 
+    @property
+    def classifiers(self) -> set[Failover]:
+        """Those that may still be asked."""
+        with self._changing:
+            return {job.classify for _, job in self._jobs}
+
     def __len__(self) -> int:
-        """Return how many may still be asked for."""
+        """Return how many jobs may still be asked for."""
         return len(self._jobs)
 
     def at(self, moment: float) -> Job:
