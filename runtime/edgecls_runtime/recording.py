@@ -12,8 +12,12 @@ from edgecls_runtime.changeover import named
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
+from edgecls_runtime.decision import Rule
+from edgecls_runtime.decision.cameras import Parts
+from edgecls_runtime.decision.votes import Vote
 from edgecls_runtime.journal import Journal, SessionLine
 from edgecls_runtime.succession import Succession, moment
+from edgecls_runtime.views.settings import View
 
 MB = 2**20
 
@@ -113,19 +117,26 @@ def session_line(classifier: Classifier, settings: Settings) -> SessionLine:
         variant=classifier.variant.name,
         provider=classifier.provider.name,
         camera=json.dumps(tables[0] if len(tables) == 1 else tables),
-        rule=json.dumps(_judging(settings), default=str),
+        rule=json.dumps(judging(settings), default=str),
         placement=str(classifier.placement),
         recipe=settings.recipe,
         software=f"edgecls {__version__}",
     )
 
 
-def _judging(settings: Settings) -> dict[str, object]:
-    """Return the rule, and where it looks if not at whole frames."""
-    if not settings.views:
-        return asdict(settings.rule)
-    views = [
-        {key: value for key, value in asdict(view).items() if value is not None}
-        for view in settings.views
-    ]
-    return {**asdict(settings.rule), "frame_px": settings.frame_px, "views": views}
+def judging(settings: Settings) -> dict[str, object]:
+    """Return the rule, where it looks if not at whole frames, and who decides together."""
+    found = _said(settings.rule)
+    if settings.views:
+        views = [_said(view) for view in settings.views]
+        found |= {"frame_px": settings.frame_px, "views": views}
+    if settings.vote != Vote():
+        found["vote"] = _said(settings.vote)
+    if settings.together:
+        found["parts"] = _said(settings.parts)
+    return found
+
+
+def _said(one: Rule | View | Vote | Parts) -> dict[str, object]:
+    """Return what is set of a table."""
+    return {key: value for key, value in asdict(one).items() if value is not None and value != {}}

@@ -1,13 +1,16 @@
 """Recipes of a station file: whole, chosen by name, and held to their bundle's labels."""
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgecls import schema
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError
-from edgecls_runtime import config, recipes
+from edgecls_runtime import config, recipes, recording
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.decision.cameras import Cameras
 from edgecls_runtime.recipes import Recipe
@@ -162,3 +165,24 @@ def test_parts_that_no_station_can_make_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         read(tmp_path, text)
+
+
+def test_what_the_journal_keeps_of_a_rule_can_be_read_back(tmp_path: Path) -> None:
+    settings = read(tmp_path, FILE)
+    limits = Rule(("ok",), min_scores={"ok": 0.95}, min_margins={"dusty": 0.5})
+
+    for rule in (settings.rule, settings.with_recipe("m6").rule, limits):
+        kept = json.dumps(recording.judging(replace(settings, rule=rule)))
+        assert schema.call(Rule, json.loads(kept), "rule") == rule
+
+
+def test_the_journal_keeps_who_decides_together(tmp_path: Path) -> None:
+    file = TWO_CAMERAS + '[parts]\ncameras = "together"\n[vote]\nframes = 3\nneed = 2\n'
+
+    kept = recording.judging(read(tmp_path, file))
+
+    assert kept["vote"] == {
+        "frames": 3, "need": 2, "tolerate": 0, "consecutive": 1
+    }  # fmt: skip
+    assert kept["parts"] == {"cameras": "together", "must_pass": "all", "most_bad": 0}
+    assert not {"vote", "parts"} & set(recording.judging(read(tmp_path, FILE)))
