@@ -23,6 +23,7 @@ class Plc:
     A question that has no answer ends the connection: a late answer would be taken for the next.
 
     Attributes:
+        where: Begins every message.
         is_reached: Whether there is a connection, as far as is known.
 
     """
@@ -39,7 +40,8 @@ class Plc:
             fault: What is raised.
 
         """
-        self._client, self._unit, self._where, self._fault = client, unit, where, fault
+        self._client, self._unit, self._fault = client, unit, fault
+        self.where = where
         self.is_reached = False
 
     def reach(self) -> None:
@@ -52,7 +54,7 @@ class Plc:
         self.close()
         if not self._client.connect():
             raise self._fault(
-                f"{self._where}: cannot be reached; is the PLC on, and host and port right?"
+                f"{self.where}: cannot be reached; is the PLC on, and host and port right?"
             )
         self.is_reached = True
 
@@ -111,22 +113,21 @@ class Plc:
         except (ModbusException, OSError) as error:
             self.close()
             raise self._fault(
-                f"{self._where}: no answer within {ANSWER_S:g} s; "
-                f"is the PLC on, and the unit right?"
+                f"{self.where}: no answer within {ANSWER_S:g} s; is the PLC on, and the unit right?"
             ) from error
         if answer.isError():
             raise self._fault(
-                f"{self._where}: {what}: refused with exception {answer.exception_code}; "
+                f"{self.where}: {what}: refused with exception {answer.exception_code}; "
                 f"expected an address and a unit that the PLC has"
             )
         return answer
 
 
-def plc(kind: str, host: str, port: int, unit: int, fault: type[DeviceError]) -> Plc:
+def plc(table: str, host: str, port: int, unit: int, fault: type[DeviceError]) -> Plc:
     """Return a PLC that is not yet reached.
 
     Args:
-        kind: What asks, such as ``trigger``.
+        table: Of the station file, such as ``trigger``; begins the messages about its keys.
         host: Name or address of the PLC.
         port: Of the PLC.
         unit: Device id behind the address.
@@ -137,8 +138,8 @@ def plc(kind: str, host: str, port: int, unit: int, fault: type[DeviceError]) ->
         MissingExtra: There is no package for it.
 
     """
-    check(f"{kind}.port", port, lowest=1)
-    check(f"{kind}.unit", unit, highest=255)
+    check(f"{table}.port", port, lowest=1)
+    check(f"{table}.unit", unit, highest=255)
     try:
         from pymodbus.client import ModbusTcpClient  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -146,7 +147,7 @@ def plc(kind: str, host: str, port: int, unit: int, fault: type[DeviceError]) ->
     # Without this, its messages would go to stderr beside ours.
     logging.getLogger("pymodbus").addHandler(logging.NullHandler())
     client = ModbusTcpClient(host, port=port, timeout=ANSWER_S, retries=0)
-    return Plc(client, unit, f"modbus {kind} {host}:{port}", fault)
+    return Plc(client, unit, f"modbus {table.removesuffix('s')} {host}:{port}", fault)
 
 
 def check(key: str, number: int | None, lowest: int = 0, highest: int = HIGHEST) -> None:
