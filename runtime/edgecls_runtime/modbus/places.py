@@ -110,10 +110,11 @@ class Places:
         check("outputs.address", self.address, highest=65_536 - HEADER - self.part_registers)
         for outcome, coil in self.coils.items():
             check(f"outputs.{outcome}_coil", coil)
-        used = [coil for coil in self.coils.values() if coil is not None]
-        if len(set(used)) < len(used):
+        used = {outcome: coil for outcome, coil in self.coils.items() if coil is not None}
+        if len(set(used.values())) < len(used):
+            keys = ", ".join(f"{outcome}_coil" for outcome in used)
             raise ConfigError(
-                f"outputs: coils {', '.join(map(str, used))} for the outcomes; "
+                f"outputs.{keys}: {', '.join(map(str, used.values()))}; "
                 f"expected a different one for each"
             )
         self.safe.check("outputs.safe_state")
@@ -124,7 +125,7 @@ class Places:
         last = self.address + HEADER + self.part_registers - 1
         if register is not None and self.address <= register <= last:
             raise ConfigError(
-                f"outputs.{key}: register {register} is in the block; "
+                f"outputs.{key}: {register} is in the block; "
                 f"expected none of {self.address} to {last}"
             )
 

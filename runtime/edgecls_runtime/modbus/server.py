@@ -120,10 +120,20 @@ class Server:
         """
         self._device, self._allows = device, allows
         self._heard: dict[asyncio.StreamWriter, float] = {}
+        self._server: asyncio.Server | None = None
 
-    async def listen(self, host: str, port: int) -> asyncio.Server:
-        """Begin to serve; raises OSError."""
-        return await asyncio.start_server(self._client, host, port, limit=1024)
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to serve; return the port; raises OSError."""
+        self._server = await asyncio.start_server(self._client, host, port, limit=1024)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._server is not None:
+            self._server.close()
+        for writer in (writers := [*self._heard]):
+            self._drop(writer)
+        await asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._allows(writer.get_extra_info("peername")[0]):

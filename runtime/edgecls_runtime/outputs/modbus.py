@@ -6,7 +6,8 @@ The sequence is written last: who sees it change sees a whole block.
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from edgecls.errors import OutputError
 from edgecls.verdict import Outcome, Verdict
@@ -18,6 +19,8 @@ __all__ = ["ModbusOutput", "open", "probed"]
 
 POLL_S = 0.005
 GRACE_S = 3.0
+# A PLC that is gone is not reached for again before; what waits is not held up by each attempt.
+RETRY_S = 0.5
 
 
 class ModbusOutput:
@@ -33,7 +36,8 @@ class ModbusOutput:
 
         """
         self._plc, self._places, self._handshake = plc, places, handshake
-        self._asking = threading.Lock()
+        self._lock = threading.Lock()
+        self._fault, self._retry_at = "", 0.0
         self._sequence = 0
         self._latest: object = None
         self._is_ready = False
@@ -48,8 +52,7 @@ class ModbusOutput:
 
         """
         try:
-            with self._asking:
-                self._plc.reach()
+            with self._asking():
                 # Go on where we were before a restart: the PLC must see a change.
                 self._sequence = self._plc.registers(self._places.address)[0]
                 self._enter_ready()
@@ -73,8 +76,7 @@ class ModbusOutput:
 
         """
         this = (verdict.id, verdict.part, verdict.decided_at)
-        with self._asking:
-            self._reach()
+        with self._asking():
             if this != self._latest:
                 if self._handshake.coil is not None:
                     self._plc.write_coil(self._handshake.coil, value=False)
@@ -91,8 +93,7 @@ class ModbusOutput:
             OutputError: The PLC cannot be reached, or refuses.
 
         """
-        with self._asking:
-            self._reach()
+        with self._asking():
             self._enter_safe()
 
     def beat(self) -> None:
@@ -105,15 +106,31 @@ class ModbusOutput:
         self._alive.set()
         if self._heart is not None:
             self._heart.join(GRACE_S)
-        with self._asking:
+        with self._lock:
             if self._plc.is_reached:
                 with suppress(OutputError):  # who is gone has seen the heartbeat stand still
                     self._enter_safe()
             self._plc.close()
 
-    def _reach(self) -> None:
-        if not self._plc.is_reached:
-            self._plc.reach()
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Have the PLC to oneself, and reach it where it was lost.
+
+        Raises:
+            OutputError: It cannot be reached; or what the body raises.
+
+        """
+        with self._lock:
+            if not self._plc.is_reached and time.monotonic() < self._retry_at:
+                raise OutputError(self._fault)
+            try:
+                if not self._plc.is_reached:
+                    self._plc.reach()
+                    self._is_ready = False  # a PLC that was off has forgotten
+                yield
+            except OutputError as error:
+                self._fault, self._retry_at = str(error), time.monotonic() + RETRY_S
+                raise
 
     def _enter_ready(self) -> None:
         self._places.ready.write(self._plc)
@@ -151,8 +168,7 @@ class ModbusOutput:
     def _missing(self) -> str:
         """Return what the PLC has not yet done; empty where it has, or need not."""
         register, coil = self._handshake.register, self._handshake.coil
-        with self._asking:  # between two questions others have their turn
-            self._reach()
+        with self._asking():  # between two questions others have their turn
             if register is not None and self._plc.registers(register) != [self._sequence]:
                 return f"{self._sequence} in register {register}"
             if coil is not None and not self._plc.coil(coil):
@@ -166,8 +182,7 @@ class ModbusOutput:
             self._alive.clear()
             count = following(count)
             # The PLC sees it stand still; ``send`` says why.
-            with suppress(OutputError), self._asking:
-                self._reach()
+            with suppress(OutputError), self._asking():
                 self._plc.write_registers(register, [count])
             self._closing.wait(period)
 

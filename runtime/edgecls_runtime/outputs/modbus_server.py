@@ -4,6 +4,7 @@ Modbus knows no passwords: it is bound to this machine, or knows the addresses o
 """
 
 import ipaddress
+import os
 
 from edgecls.errors import ConfigError, OutputError
 from edgecls.verdict import Verdict
@@ -42,6 +43,7 @@ class ModbusServerOutput:
         self._where, self._wait = where, wait
         self._latest: object = None
         self._loop = EventLoop("modbus server")
+        self._server: Server | None = None
 
     def listen(self, host: str, port: int, clients: tuple[Network, ...]) -> None:
         """Begin to serve.
@@ -61,15 +63,15 @@ class ModbusServerOutput:
             mapped = one.ipv4_mapped if isinstance(one, ipaddress.IPv6Address) else None
             return not clients or any((mapped or one) in network for network in clients)
 
+        self._server = Server(self.map, allows)
         try:
-            server = self._loop.do(Server(self.map, allows).listen(host, port), START_S)
+            self.port = self._loop.do(self._server.listen(host, port), START_S)
         except OSError as error:
             self._loop.close()
+            reason = str(error) if error.errno is None else os.strerror(error.errno)
             raise OutputError(
-                f"{self._where}: {error.strerror}; "
-                f"expected an address of this machine and a free port"
+                f"{self._where}: {reason}; expected an address of this machine and a free port"
             ) from error
-        self.port = int(server.sockets[0].getsockname()[1])
 
     def send(self, verdict: Verdict) -> None:
         """Show one verdict, and wait for a PLC where it is to acknowledge.
@@ -103,6 +105,9 @@ class ModbusServerOutput:
     def close(self) -> None:
         """Hang up; closing twice is allowed."""
         self.map.make_safe()
+        if self._server is not None:
+            self._loop.do(self._server.close(), START_S)
+            self._server = None
         self._loop.close()
 
 
@@ -138,7 +143,7 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
         )
     output = ModbusServerOutput(
         StationMap(labels, part_registers),
-        f"modbus server output {host}:{port}",
+        f"modbus_server output {host}:{port}",
         acknowledge_ms / 1000,
     )
     output.listen(host, port, networks)
