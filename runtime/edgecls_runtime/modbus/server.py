@@ -5,15 +5,18 @@ any number of clients in. Source: MODBUS Messaging on TCP/IP Implementation Guid
 Application Protocol V1.1b3.
 """
 
-import asyncio
+import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import IntEnum
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Protocol
 
 MOST_CLIENTS = 8
+LONGEST = 254  # bytes after the length: unit, function and 252 more
 MOST_READ, MOST_BITS, MOST_WRITTEN = 125, 2000, 123
 # A client that has begun a request and does not end it.
 REQUEST_S = 5.0
@@ -104,65 +107,110 @@ def _packed(bits: Sequence[bool]) -> bytes:
     return number.to_bytes((len(bits) + 7) // 8, "little")
 
 
-class Server:
+class Server(ThreadingTCPServer):
     """Serves few clients at a time; the one that was silent the longest makes room for a new one.
 
-    Clients keep their connections; one whose cable was pulled would hold its place for ever.
+    Clients keep their connections: one whose cable was pulled would hold its place for ever.
     """
 
-    def __init__(self, device: Device, allows: Callable[[str], bool]) -> None:
-        """Prepare.
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(
+        self, address: tuple[str, int], device: Device, allows: Callable[[str], bool]
+    ) -> None:
+        """Bind; ``serve_forever`` serves.
 
         Args:
+            address: Host and port; port 0 takes a free one.
             device: What is asked.
             allows: Whether a client at an address may ask.
 
+        Raises:
+            OSError: Not an address of this machine, or the port is taken.
+
         """
-        self._device, self._allows = device, allows
-        self._heard: dict[asyncio.StreamWriter, float] = {}
-        self._server: asyncio.Server | None = None
+        self.device, self._allows = device, allows
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        self._changing = threading.Lock()
+        self._heard: dict[socket.socket, float] = {}
+        super().__init__(address, _Client)
 
-    async def listen(self, host: str, port: int) -> int:
-        """Begin to serve; return the port; raises OSError."""
-        self._server = await asyncio.start_server(self._client, host, port, limit=1024)
-        return int(self._server.sockets[0].getsockname()[1])
+    def verify_request(self, request: object, client_address: object) -> bool:
+        """Take a client that may ask."""
+        assert isinstance(request, socket.socket)  # noqa: S101 - for the type checker
+        assert isinstance(client_address, tuple)  # noqa: S101 - likewise
+        if not self._allows(str(client_address[0])):
+            return False
+        with self._changing:
+            if len(self._heard) >= MOST_CLIENTS:
+                self._hang_up(min(self._heard, key=self._heard.__getitem__))
+            self._heard[request] = time.monotonic()
+        return True
 
-    async def close(self) -> None:
-        """Hang up."""
-        if self._server is not None:
-            self._server.close()
-        for writer in (writers := [*self._heard]):
-            self._drop(writer)
-        await asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
+    def listen_to(self, client: socket.socket) -> bool:
+        """Note that a client was heard; return False where it lost its place."""
+        with self._changing:
+            if client in self._heard:
+                self._heard[client] = time.monotonic()
+                return True
+            return False
 
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._allows(writer.get_extra_info("peername")[0]):
-            writer.close()
-            return
-        if len(self._heard) >= MOST_CLIENTS:
-            self._drop(min(self._heard, key=self._heard.__getitem__))
-        self._heard[writer] = time.monotonic()
-        try:
-            with suppress(OSError, EOFError, TimeoutError):  # clients go away, as clients do
-                while await self._serve(reader, writer):
-                    self._heard[writer] = time.monotonic()
-        finally:
-            self._drop(writer)
+    def shutdown_request(self, request: object) -> None:
+        """Let go of a client."""
+        assert isinstance(request, socket.socket)  # noqa: S101 - for the type checker
+        with self._changing:
+            self._heard.pop(request, None)
+        super().shutdown_request(request)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    def server_close(self) -> None:
+        """Close the port, and hang up; the threads of clients end with that."""
+        self.socket.close()
+        with self._changing:
+            for client in [*self._heard]:
+                self._hang_up(client)
+        super().server_close()
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: clients go away, as clients do."""
+
+    def _hang_up(self, client: socket.socket) -> None:
+        del self._heard[client]
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+
+
+class _Client(BaseRequestHandler):
+    """Answers one client for as long as it asks."""
+
+    server: Server
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(EOFError):
+            while self.server.listen_to(self.request) and self._serve():
+                pass
+
+    def _serve(self) -> bool:
         """Answer one request; return False where what came is no Modbus."""
-        begun = await reader.readexactly(1)
-        async with asyncio.timeout(REQUEST_S):
-            header = begun + await reader.readexactly(_HEADER.size - 1)
-            transaction, protocol, length, unit = _HEADER.unpack(header)
-            if protocol != 0 or not 2 <= length <= 254:
-                return False
-            request = await reader.readexactly(length - 1)
-            reply = answer(request, self._device)
-            writer.write(_HEADER.pack(transaction, 0, len(reply) + 1, unit) + reply)
-            await writer.drain()
-        return writer in self._heard
+        self.request.settimeout(None)
+        begun = self._read(1)
+        self.request.settimeout(REQUEST_S)
+        header = begun + self._read(_HEADER.size - 1)
+        transaction, protocol, length, unit = _HEADER.unpack(header)
+        if protocol != 0 or not 2 <= length <= LONGEST:
+            return False
+        reply = answer(self._read(length - 1), self.server.device)
+        self.request.sendall(_HEADER.pack(transaction, 0, len(reply) + 1, unit) + reply)
+        return True
 
-    def _drop(self, writer: asyncio.StreamWriter) -> None:
-        self._heard.pop(writer, None)
-        writer.close()
+    def _read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            piece = self.request.recv(count - len(data))
+            if not piece:
+                raise EOFError
+            data += piece
+        return data

@@ -4,11 +4,11 @@ Modbus knows no passwords: it is bound to this machine, or knows the addresses o
 """
 
 import ipaddress
-import os
+import threading
+from functools import partial
 
 from edgecls.errors import ConfigError, OutputError
 from edgecls.verdict import Verdict
-from edgecls_runtime.event_loop import EventLoop
 from edgecls_runtime.loopback import is_own
 from edgecls_runtime.modbus.places import LONGEST_MS
 from edgecls_runtime.modbus.plc import check
@@ -17,7 +17,8 @@ from edgecls_runtime.modbus.server import Server
 from edgecls_runtime.modbus.station_map import StationMap
 from edgecls_runtime.probe import Probed
 
-START_S = 5.0
+POLL_S = 0.1
+GRACE_S = 2.0
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -30,48 +31,23 @@ class ModbusServerOutput:
 
     """
 
-    def __init__(self, station_map: StationMap, where: str, wait: float) -> None:
-        """Prepare; ``listen`` begins.
+    def __init__(self, station_map: StationMap, server: Server, where: str, wait: float) -> None:
+        """Begin to serve.
 
         Args:
             station_map: What is shown.
+            server: Bound, and of this map; closed by this.
             where: Begins every message.
             wait: Seconds at most until a PLC acknowledges a result; 0 waits for none.
 
         """
-        self.map, self.port = station_map, 0
-        self._where, self._wait = where, wait
+        self.map, self.port = station_map, int(server.server_address[1])
+        self._server, self._where, self._wait = server, where, wait
         self._latest: object = None
-        self._loop = EventLoop("modbus server")
-        self._server: Server | None = None
-
-    def listen(self, host: str, port: int, clients: tuple[Network, ...]) -> None:
-        """Begin to serve.
-
-        Args:
-            host: Address to listen at.
-            port: 0 takes a free one.
-            clients: Who may ask; empty is everybody who gets there.
-
-        Raises:
-            OutputError: It cannot.
-
-        """
-
-        def allows(address: str) -> bool:
-            one = ipaddress.ip_address(address.partition("%")[0])
-            mapped = one.ipv4_mapped if isinstance(one, ipaddress.IPv6Address) else None
-            return not clients or any((mapped or one) in network for network in clients)
-
-        self._server = Server(self.map, allows)
-        try:
-            self.port = self._loop.do(self._server.listen(host, port), START_S)
-        except OSError as error:
-            self._loop.close()
-            reason = str(error) if error.errno is None else os.strerror(error.errno)
-            raise OutputError(
-                f"{self._where}: {reason}; expected an address of this machine and a free port"
-            ) from error
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(POLL_S,), name="modbus server", daemon=True
+        )
+        self._thread.start()
 
     def send(self, verdict: Verdict) -> None:
         """Show one verdict, and wait for a PLC where it is to acknowledge.
@@ -105,10 +81,9 @@ class ModbusServerOutput:
     def close(self) -> None:
         """Hang up; closing twice is allowed."""
         self.map.make_safe()
-        if self._server is not None:
-            self._loop.do(self._server.close(), START_S)
-            self._server = None
-        self._loop.close()
+        self._server.shutdown()
+        self._thread.join(GRACE_S)
+        self._server.server_close()
 
 
 def open(  # noqa: PLR0913 - each is a key of the station's table
@@ -135,19 +110,21 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
     check("outputs.part_registers", part_registers, highest=MOST_TEXT)
     if not 0 <= acknowledge_ms <= LONGEST_MS:
         raise ConfigError(f"outputs.acknowledge_ms: {acknowledge_ms:g}; expected 0 to {LONGEST_MS}")
+    where = f"modbus_server output {host}:{port}"
     networks = tuple(_network(client) for client in clients)
     if not networks and not is_own(host):
         raise ConfigError(
             f"outputs.clients: required with host {host!r}; without them, everybody there could "
             f"read results and reset counters; expected their addresses, or host = '127.0.0.1'"
         )
-    output = ModbusServerOutput(
-        StationMap(labels, part_registers),
-        f"modbus_server output {host}:{port}",
-        acknowledge_ms / 1000,
-    )
-    output.listen(host, port, networks)
-    return output
+    station_map = StationMap(labels, part_registers)
+    try:
+        server = Server((host, port), station_map, partial(_allows, networks))
+    except OSError as error:
+        raise OutputError(
+            f"{where}: {error.strerror}; expected an address of this machine and a free port"
+        ) from error
+    return ModbusServerOutput(station_map, server, where, acknowledge_ms / 1000)
 
 
 def probed() -> Probed:
@@ -162,3 +139,10 @@ def _network(client: str) -> Network:
         raise ConfigError(
             f"outputs.clients: {error}; expected such as '10.0.0.5' or '10.0.0.0/28'"
         ) from error
+
+
+def _allows(networks: tuple[Network, ...], client: str) -> bool:
+    """Return whether a client may ask; where none are named, everybody who gets here may."""
+    one = ipaddress.ip_address(client.partition("%")[0])
+    mapped = one.ipv4_mapped if isinstance(one, ipaddress.IPv6Address) else None
+    return not networks or any((mapped or one) in network for network in networks)
