@@ -15,6 +15,7 @@ class EventLoop:
     def __init__(self, name: str) -> None:
         """Start the thread."""
         self.loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -36,6 +37,15 @@ class EventLoop:
         except TimeoutError:
             future.cancel()
             raise
+
+    def begin(self, work: Coroutine[Any, Any, object]) -> None:
+        """Have something done there, soon; nobody hears what came of it."""
+        self.loop.call_soon_threadsafe(self._begin, work)
+
+    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)  # the loop itself keeps none alive
+        task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """Give up what is running, and end the thread; closing twice is allowed."""

@@ -11,15 +11,14 @@ from enum import IntEnum
 from typing import TypeVar
 
 from edgecls.verdict import Outcome, Verdict
-from edgecls_runtime.announcements import MOST_WAITING
 from edgecls_runtime.modbus.result import HEADER, following, registers, words
 from edgecls_runtime.modbus.server import Refusal, RefusedError
+from edgecls_runtime.tally import Tally
 
 T = TypeVar("T")
 VERSION = 1
 RESULT = 32
 COMMANDS = 1000
-COUNTED = (*Outcome, "missed", "error", "incident")
 
 
 class State(IntEnum):
@@ -60,7 +59,7 @@ class StationMap:
         self._labels, self._part_registers = labels, part_registers
         self._changed = threading.Condition()
         self._state = State.IDLE
-        self._waiting: dict[str, None] = {}
+        self._tally = Tally()
         self._heartbeat = self._sequence = self._acknowledged = self._recipe = 0
         self._block = [0] * (HEADER + part_registers)
         self._outcome: Outcome | None = None
@@ -69,15 +68,13 @@ class StationMap:
     def expect(self, part: str) -> None:
         """Take note of a part that was announced."""
         with self._changed:
-            if len(self._waiting) < MOST_WAITING:
-                self._waiting[part] = None
+            self._tally.expect(part)
 
     def show(self, verdict: Verdict) -> None:
         """Count a verdict, and show it."""
         block = registers(verdict, self._labels, self._part_registers)
         with self._changed:
-            self._counts[verdict.counts_as] += 1
-            self._waiting.pop(verdict.part, None)
+            self._tally.count(verdict)
             if verdict.latency is not None:
                 self._times.append(verdict.latency)
             self._sequence = block[0] = following(self._sequence)
@@ -148,20 +145,17 @@ class StationMap:
             self._recipe = recipe
 
     def _reset(self) -> None:
-        self._counts = dict.fromkeys(map(str, COUNTED), 0)
+        self._tally.reset()
         self._times = _Times()
         self._since = time.monotonic()
 
     def _status(self) -> list[int]:
-        parts = sum(self._counts.values()) - self._counts["incident"]
-        waiting = len(self._waiting)
         return [
             VERSION,
             self._state,
             self._heartbeat,
-            waiting,
-            *words(parts + waiting),
-            *(word for count in self._counts.values() for word in words(count)),
+            self._tally.waiting,
+            *(word for count in self._tally.counts.values() for word in words(count)),
             *(word for number in self._times.us for word in words(number)),
             *words(int(time.monotonic() - self._since)),
         ]
