@@ -1,11 +1,12 @@
 """Outputs of the factory floor, for the specification: a PLC, and clients that ask the station."""
 
+import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -106,6 +107,51 @@ def modbus_server(_: pytest.FixtureRequest) -> Iterator[Peer]:
         yield Peer(output, shows, is_safe)
 
 
+def vision_client(port: int) -> Any:  # noqa: ANN401 - asyncua's
+    """Return an OPC UA client, not yet connected."""
+    url = f"opc.tcp://127.0.0.1:{port}"
+    return import_module("asyncua.sync").Client(url, timeout=WAIT_S, sync_wrapper_timeout=WAIT_S)
+
+
+def vision_value(client: Any, path: str) -> Any:  # noqa: ANN401 - asyncua's
+    """Return the value of a variable of ours."""
+    return client.get_node(f"ns=1;s={path}").read_value()
+
+
+def opcua(_: pytest.FixtureRequest) -> Iterator[Peer]:
+    """Open it, and ask it as a client does."""
+    port = closed_port()
+
+    with closing(open_output({"kind": "opcua", "port": port})) as output:
+        client = vision_client(port)
+
+        def shows(verdict: Verdict) -> bool:
+            found = client.get_node("ns=1;s=VisionSystem.ResultManagement.Results").get_children()
+            results = {one.read_value().ResultId.Id: one.read_value() for one in found}
+            content = results[verdict.id].ResultContent
+            return (
+                results[verdict.id].PartId.Id == verdict.part
+                and content[0].Value == verdict.counts_as
+                and json.loads(content[6].Value) == verdict.table()
+                and vision_value(client, "LastVerdict.reason") == verdict.reason
+                and state() == "ContinuousExecution"
+            )
+
+        def state() -> str:
+            machine = "VisionSystem.VisionStateMachine"
+            found = vision_value(client, f"{machine}.CurrentState").Text
+            if found != "Operational":
+                return str(found)
+            mode = f"{machine}.AutomaticModeStateMachine.CurrentState"
+            return str(vision_value(client, mode).Text)
+
+        def is_safe() -> bool:
+            return not listens(port) or state() == "Error"
+
+        with client:
+            yield Peer(output, shows, is_safe)
+
+
 def taken_port(kind: str, request: pytest.FixtureRequest) -> Table:
     """Name a port at which somebody else listens."""
     server = socket.create_server(("127.0.0.1", 0))
@@ -119,6 +165,11 @@ OPEN = (
     "expected their addresses, or host = '127.0.0.1'"
 )
 SUCH = "expected such as '10.0.0.5' or '10.0.0.0/28'"
+SHOW = "clients show who they are only where both sides encrypt"
+KNOW = (
+    "with private_key, and user and password or trusted; without them, everybody there could read "
+    "results; expected all of them, or host = '127.0.0.1'"
+)
 ZERO = "expected above 0, and at most 10000"
 KINDS = {
     "modbus": Kind(
@@ -181,6 +232,35 @@ KINDS = {
             (
                 {"clients": ["10.0.0.5/24"]},
                 f"clients: 10.0.0.5/24 has host bits set; {SUCH}",
+            ),
+        ),
+    ),
+    "opcua": Kind(
+        {"kind": "opcua"},
+        opcua,
+        partial(taken_port, "opcua"),
+        r"opcua output 127\.0\.0\.1:\d+: Address already in use; "
+        r"expected an address of this machine and a free port$",
+        needed=("asyncua",),
+        extra=("asyncua", "asyncua: not installed; run: pip install 'edgecls[opcua]'"),
+        wrong=(
+            ({"port": 0}, "port: 0; expected 1 to 65535"),
+            ({"results": 0}, "results: 0; expected 1 to 1000"),
+            ({"user": "line"}, "password: required with the other of user and password"),
+            ({"password": "x"}, "user: required with the other of user and password"),
+            (
+                {"certificate": "ours.pem"},
+                "private_key: required with the other of certificate and private_key",
+            ),
+            ({"trusted": ["plc.pem"]}, f"certificate: required with trusted; {SHOW}"),
+            ({"host": "10.0.0.2"}, f"certificate: required with host '10.0.0.2', {KNOW}"),
+            (
+                {"host": "10.0.0.2", "user": "line", "password": "x"},
+                f"certificate: required with host '10.0.0.2', {KNOW}",
+            ),
+            (
+                {"host": "10.0.0.2", "certificate": "ours.pem", "private_key": "ours.key"},
+                f"certificate: required with host '10.0.0.2', {KNOW}",
             ),
         ),
     ),

@@ -29,6 +29,7 @@ COMMANDS = {
     "openssl": "apt-get install openssl",
     "paho": "pip install 'edgecls[mqtt]'",
     "pymodbus": "pip install 'edgecls[modbus]'",
+    "asyncua": "pip install 'edgecls[opcua]'",
     "gpiod": "pip install 'edgecls[gpio]'",
     "gpiozero": "pip install 'edgecls[gpio]'",
 }
