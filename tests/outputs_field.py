@@ -2,11 +2,11 @@
 
 import json
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from trigger_sources import WAIT_S, Plc, closed_port, listens
 if TYPE_CHECKING:
     from pymodbus.client import ModbusTcpClient
 
+Remote: TypeAlias = Any  # what asyncua makes of what a server has
 BLOCK, ROOM = 50, 8
 COILS = {"pass_coil": 20, "fail_coil": 21, "review_coil": 22}
 SAFE = {"coils": {"23": False}, "registers": {"30": 9}}
@@ -107,13 +108,20 @@ def modbus_server(_: pytest.FixtureRequest) -> Iterator[Peer]:
         yield Peer(output, shows, is_safe)
 
 
-def vision_client(port: int) -> Any:  # noqa: ANN401 - asyncua's
-    """Return an OPC UA client, not yet connected."""
-    url = f"opc.tcp://127.0.0.1:{port}"
-    return import_module("asyncua.sync").Client(url, timeout=WAIT_S, sync_wrapper_timeout=WAIT_S)
+@contextmanager
+def vision_client(
+    port: int, prepare: Callable[[Remote], object] = lambda _: None
+) -> Iterator[Remote]:
+    """Give an OPC UA client, connected after it was prepared."""
+    sync = import_module("asyncua.sync")
+    with sync.ThreadLoop(WAIT_S) as loop:  # one of the client's own would outlive a refusal
+        client = sync.Client(f"opc.tcp://127.0.0.1:{port}", WAIT_S, loop)
+        prepare(client)
+        with client:
+            yield client
 
 
-def vision_value(client: Any, path: str) -> Any:  # noqa: ANN401 - asyncua's
+def vision_value(client: Remote, path: str) -> Remote:
     """Return the value of a variable of ours."""
     return client.get_node(f"ns=1;s={path}").read_value()
 
@@ -122,8 +130,10 @@ def opcua(_: pytest.FixtureRequest) -> Iterator[Peer]:
     """Open it, and ask it as a client does."""
     port = closed_port()
 
-    with closing(open_output({"kind": "opcua", "port": port})) as output:
-        client = vision_client(port)
+    with (
+        closing(open_output({"kind": "opcua", "port": port})) as output,
+        vision_client(port) as client,
+    ):
 
         def shows(verdict: Verdict) -> bool:
             found = client.get_node("ns=1;s=VisionSystem.ResultManagement.Results").get_children()
@@ -148,8 +158,7 @@ def opcua(_: pytest.FixtureRequest) -> Iterator[Peer]:
         def is_safe() -> bool:
             return not listens(port) or state() == "Error"
 
-        with client:
-            yield Peer(output, shows, is_safe)
+        yield Peer(output, shows, is_safe)
 
 
 def taken_port(kind: str, request: pytest.FixtureRequest) -> Table:

@@ -21,7 +21,7 @@ class Access:
         user: Name that a client must give; empty lets everybody in.
         password: Of the user; not shown.
         certificate: PEM or DER file of ours; None does not encrypt.
-        private_key: PEM file that belongs to it.
+        private_key: PEM or DER file that belongs to it.
         trusted: PEM or DER files of the clients that may come; empty lets any come.
 
     """

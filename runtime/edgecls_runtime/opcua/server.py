@@ -113,14 +113,15 @@ async def _secure(server: Server, access: Access, where: str) -> None:
     if access.certificate is None or access.private_key is None:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         return
-    await _certificate(access.certificate, "certificate", where)
-    await server.load_certificate(access.certificate)
+    ours = await _certificate(access.certificate, "certificate", where)
+    await server.load_certificate(ours, "der")
     try:
-        await server.load_private_key(access.private_key)
+        content, kind = _content(access.private_key)
+        await server.load_private_key(content, format=kind)
     except (OSError, ValueError, TypeError) as error:
         raise OutputError(
             f"{where}: private_key {access.private_key}: {_reason(error)}; "
-            f"expected a PEM file of a key without a password"
+            f"expected a PEM or DER file of a key without a password"
         ) from error
     server.set_security_policy([*POLICIES])
 
@@ -128,11 +129,18 @@ async def _secure(server: Server, access: Access, where: str) -> None:
 async def _certificate(path: Path, key: str, where: str) -> bytes:
     """Return a certificate as DER."""
     try:
-        return bytes(uacrypto.der_from_x509(await uacrypto.load_certificate(path)))
+        found = await uacrypto.load_certificate(*_content(path))
+        return bytes(uacrypto.der_from_x509(found))
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{where}: {key} {path}: {_reason(error)}; expected a PEM or DER file of a certificate"
         ) from error
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    """Return a file and its format, whatever its name ends with."""
+    content = path.read_bytes()
+    return content, "pem" if b"-----BEGIN" in content else "der"
 
 
 def _reason(error: Exception) -> str:

@@ -127,7 +127,7 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
         user: Name that a client must give; empty lets everybody in.
         password: Of the user.
         certificate: PEM or DER file of ours: everything is encrypted.
-        private_key: PEM file that belongs to it.
+        private_key: PEM or DER file that belongs to it.
         trusted: PEM or DER files of the clients that may come; empty lets any come.
 
     """
