@@ -300,15 +300,30 @@ def test_a_plc_without_such_registers_is_said_at_the_start(plc: Plc) -> None:
     )
 
 
-def test_a_plc_that_says_nothing_is_said_at_the_start() -> None:
+def test_a_plc_that_says_nothing_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(OutputError) as raised:
-            open_output({"kind": "modbus", "host": "127.0.0.1", "port": port, "address": 0})
+        table: Table = {"kind": "modbus", "host": "127.0.0.1", "port": port, "address": 0}
+        with pytest.raises(OutputError) as raised, closing(open_output(table)) as output:
+            output.send(verdict("pass"))
 
     assert str(raised.value) == (
         f"modbus output 127.0.0.1:{port}: no answer within 1 s; is the PLC on, and the unit right?"
     )
+
+
+def test_a_plc_that_is_switched_on_later_goes_on_where_it_was(plc: Plc) -> None:
+    plc.kill()
+    with told(plc, heartbeat_register=BEAT, heartbeat_ms=5) as output:
+        assert not sent(output, verdict("pass", "1"))
+        plc.start()
+        plc.write(BLOCK, 70)
+        until(lambda: sent(output, verdict("fail", "2")))
+        output.beat()
+        until(lambda: plc.registers(BEAT) != [0])
+
+        assert plc.registers(BLOCK, 2) == [71, 2]
+        assert plc.is_on(23)
 
 
 def test_it_is_made_safe_while_it_waits_for_an_acknowledgement(plc: Plc) -> None:

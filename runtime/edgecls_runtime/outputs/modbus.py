@@ -38,27 +38,26 @@ class ModbusOutput:
         self._plc, self._places, self._handshake = plc, places, handshake
         self._lock = threading.Lock()
         self._fault, self._retry_at = "", 0.0
-        self._sequence = 0
+        self._sequence: int | None = None
         self._latest: object = None
         self._is_ready = False
         self._alive, self._closing = threading.Event(), threading.Event()
         self._heart: threading.Thread | None = None
 
     def start(self, heartbeat: Heartbeat) -> None:
-        """Reach the PLC for the first time.
+        """Reach the PLC; one that is off is reached later.
 
         Raises:
-            OutputError: It cannot be reached, or does not have what is to be written.
+            OutputError: It does not have what is to be written.
 
         """
         try:
             with self._asking():
-                # Go on where we were before a restart: the PLC must see a change.
-                self._sequence = self._plc.registers(self._places.address)[0]
                 self._enter_ready()
         except OutputError:
-            self._plc.close()
-            raise
+            if self._plc.is_reached:
+                self._plc.close()
+                raise
         if heartbeat.register is not None:
             keys = (heartbeat.register, heartbeat.period_ms / 1000)
             self._heart = threading.Thread(
@@ -80,7 +79,7 @@ class ModbusOutput:
             if this != self._latest:
                 if self._handshake.coil is not None:
                     self._plc.write_coil(self._handshake.coil, value=False)
-                self._sequence, self._latest = following(self._sequence), this
+                self._sequence, self._latest = following(self._sequence or 0), this
             if not self._is_ready:
                 self._enter_ready()
             self._write(verdict)
@@ -125,12 +124,18 @@ class ModbusOutput:
                 raise OutputError(self._fault)
             try:
                 if not self._plc.is_reached:
-                    self._plc.reach()
-                    self._is_ready = False  # a PLC that was off has forgotten
+                    self._reach()
                 yield
             except OutputError as error:
                 self._fault, self._retry_at = str(error), time.monotonic() + RETRY_S
                 raise
+
+    def _reach(self) -> None:
+        self._plc.reach()
+        self._is_ready = False  # a PLC that was off has forgotten
+        if self._sequence is None:
+            # Go on where we were before a restart: the PLC must see a change.
+            self._sequence = self._plc.registers(self._places.address)[0]
 
     def _enter_ready(self) -> None:
         self._places.ready.write(self._plc)
@@ -146,7 +151,7 @@ class ModbusOutput:
         block = registers(verdict, places.labels, places.part_registers)
         self._plc.write_registers(places.address + 1, block[1:])
         places.write_outcome(self._plc, verdict.outcome)
-        self._plc.write_registers(places.address, [self._sequence])
+        self._plc.write_registers(places.address, [self._sequence or 0])
 
     def _await(self) -> None:
         """Return when the PLC has the block.

@@ -17,6 +17,8 @@ from edgecls_runtime.modbus.server import Server
 from edgecls_runtime.modbus.station_map import StationMap
 from edgecls_runtime.probe import Probed
 
+# It counts.
+PATIENT = True
 POLL_S = 0.1
 GRACE_S = 2.0
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
