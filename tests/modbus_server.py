@@ -8,8 +8,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 
 async def serve(port: int) -> None:
-    """Serve 50 registers as unit 1; coil and input n are the lowest bit of register n."""
-    registers = SimData(address=0, count=50, values=0, datatype=DataType.REGISTERS)
+    """Serve 200 registers as unit 1; coil and input n are the lowest bit of register n."""
+    registers = SimData(address=0, count=200, values=0, datatype=DataType.REGISTERS)
     server = ModbusTcpServer(SimDevice(id=1, simdata=[registers]), address=("127.0.0.1", port))
     await server.serve_forever()
 

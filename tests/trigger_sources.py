@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ COMMANDS = {
     "openssl": "apt-get install openssl",
     "paho": "pip install 'edgecls[mqtt]'",
     "pymodbus": "pip install 'edgecls[modbus]'",
+    "asyncua": "pip install 'edgecls[opcua]'",
     "gpiod": "pip install 'edgecls[gpio]'",
     "gpiozero": "pip install 'edgecls[gpio]'",
 }
@@ -179,6 +181,23 @@ class Plc:
         self._client.close()
         self.process.kill()
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop it where it stands; its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def registers(self, first: int, count: int = 1) -> list[int]:
+        """Return holding registers."""
+        answer = self._client.read_holding_registers(first, count=count, device_id=1)
+        return list(answer.registers)
+
+    def write(self, register: int, value: int) -> None:
+        """Write a holding register."""
+        assert not self._client.write_register(register, value, device_id=1).isError()
 
     def set(self, coil: int, value: bool) -> None:
         """Switch a coil."""

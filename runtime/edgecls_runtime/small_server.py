@@ -5,7 +5,6 @@ machine, or asks for a token.
 """
 
 import hmac
-import ipaddress
 import json
 import socket
 import threading
@@ -16,6 +15,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from edgecls.errors import ConfigError
+from edgecls_runtime.loopback import is_own
 
 # From the first byte to the last; a machine that asks needs milliseconds.
 LONGEST_S = 5.0
@@ -194,17 +194,8 @@ def check(table: str, host: str, port: int, token: str, could: str) -> None:
         raise ConfigError(f"{table}.port: {port}; expected 0 to 65535")
     if not token.isascii() or any(c.isspace() for c in token):
         raise ConfigError(f"{table}.token: expected letters, digits and signs of ASCII, no blanks")
-    if not token and not _is_own(host):
+    if not token and not is_own(host):
         raise ConfigError(
             f"{table}.token: required with host {host!r}; without one, everybody there could "
             f"{could}; expected a token, or host = '127.0.0.1'"
         )
-
-
-def _is_own(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -144,7 +144,7 @@ def test_another_side_that_is_not_there_is_said_in_one_line(
         output.send(verdict("pass"))
 
     assert re.match(kind.says, str(raised.value)), str(raised.value)
-    assert re.match(r"[a-z0-9]+ output.*: .+; .+", str(raised.value)), str(raised.value)
+    assert re.match(r"[a-z0-9_]+ output.*: .+; .+", str(raised.value)), str(raised.value)
     assert "\n" not in str(raised.value)
 
 

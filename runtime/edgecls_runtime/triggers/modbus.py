@@ -4,28 +4,19 @@ A pulse that is shorter than one round of asking is never seen; with ``acknowled
 hold it until it was.
 """
 
-import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from edgecls.errors import ConfigError, MissingExtra, TriggerError
-from edgecls_runtime import packages
+from edgecls.errors import ConfigError, TriggerError
 from edgecls_runtime.announcements import Announcements
-from edgecls_runtime.probe import Probed
+from edgecls_runtime.modbus.plc import Plc, check, plc, probed
 
-if TYPE_CHECKING:
-    from pymodbus.client import ModbusTcpClient
-    from pymodbus.pdu import ModbusPDU
+__all__ = ["ModbusTrigger", "open", "probed"]
 
-# A PLC that takes longer for one bit is gone.
-ANSWER_S = 1.0
 RETRY_S = 0.5
 GRACE_S = 3.0
-HIGHEST = 65_535
 LONGEST_POLL_MS = 60_000
 
 
@@ -41,7 +32,6 @@ class Addresses:
     """Where the PLC has what; numbers as in the protocol, from 0.
 
     Attributes:
-        unit: Device behind the address.
         read: Coils or discrete inputs.
         coil: The bit that goes on with each part.
         part_register: First holding register of the part's number; None reads none.
@@ -50,7 +40,6 @@ class Addresses:
 
     """
 
-    unit: int
     read: Read
     coil: int
     part_register: int | None
@@ -60,32 +49,24 @@ class Addresses:
     def __post_init__(self) -> None:
         """Refuse what the protocol cannot say."""
         for key in ("coil", "part_register", "acknowledge"):
-            number = getattr(self, key)
-            if number is not None and not 0 <= number <= HIGHEST:
-                raise ConfigError(f"trigger.{key}: {number}; expected 0 to {HIGHEST}")
-        if not 0 <= self.unit <= 255:
-            raise ConfigError(f"trigger.unit: {self.unit}; expected 0 to 255")
-        if not 1 <= self.part_registers <= 4:
-            raise ConfigError(f"trigger.part_registers: {self.part_registers}; expected 1 to 4")
+            check(f"trigger.{key}", getattr(self, key))
+        check("trigger.part_registers", self.part_registers, 1, 4)
 
 
 class ModbusTrigger(Announcements):
     """Asks a PLC in a thread of its own; reaches it again by itself."""
 
-    def __init__(
-        self, client: "ModbusTcpClient", where: str, addresses: Addresses, period: float
-    ) -> None:
+    def __init__(self, plc: Plc, addresses: Addresses, period: float) -> None:
         """Prepare; ``start`` connects.
 
         Args:
-            client: Not yet connected; closed by this.
-            where: Begins every message.
+            plc: Not yet reached; closed by this.
             addresses: What is asked for.
             period: Seconds from one question to the next.
 
         """
         super().__init__()
-        self._client, self._where, self._addresses = client, where, addresses
+        self._plc, self._addresses = plc, addresses
         self._period = period
         self._before = self._is_new = False
         self._latest: str | None = None
@@ -102,7 +83,7 @@ class ModbusTrigger(Announcements):
         try:
             self._begin()
         except TriggerError:
-            self._client.close()
+            self._plc.close()
             raise
         self._thread.start()
 
@@ -123,16 +104,16 @@ class ModbusTrigger(Announcements):
                     self.lose(str(error))
                     self._again()
         finally:
-            self._client.close()
+            self._plc.close()
 
     def _again(self) -> None:
         """Reach the PLC again, however long it takes."""
-        self._client.close()
+        self._plc.close()
         while not self._stopping.wait(RETRY_S):
             try:
                 self._begin()
             except Exception as error:  # noqa: BLE001 - as above
-                self._client.close()
+                self._plc.close()
                 self.lose(str(error))
                 continue
             self.back()
@@ -140,10 +121,7 @@ class ModbusTrigger(Announcements):
 
     def _begin(self) -> None:
         """Learn how the bit stands. One that is held until we have seen it is a part."""
-        if not self._client.connect():
-            raise TriggerError(
-                f"{self._where}: cannot be reached; is the PLC on, and host and port right?"
-            )
+        self._plc.reach()
         self._part()
         is_on = self._is_on()
         self._before = is_on and self._addresses.acknowledge is None
@@ -178,63 +156,29 @@ class ModbusTrigger(Announcements):
 
     def _is_on(self) -> bool:
         where = self._addresses
-        ask = self._client.read_coils
         if where.read is Read.INPUT:
-            ask = self._client.read_discrete_inputs
-        what = f"{where.read} {where.coil}"
-        return bool(self._asked(what, lambda: ask(where.coil, device_id=where.unit)).bits[0])
+            return self._plc.input(where.coil)
+        return self._plc.coil(where.coil)
 
     def _part(self) -> str | None:
         where = self._addresses
-        first, count = where.part_register, where.part_registers
-        if first is None:
+        if where.part_register is None:
             return None
-        answer = self._asked(
-            f"register {first}",
-            lambda: self._client.read_holding_registers(first, count=count, device_id=where.unit),
-        )
         number = 0
-        for word in answer.registers:
+        for word in self._plc.registers(where.part_register, where.part_registers):
             number = number << 16 | word
         return str(number)
 
     def _acknowledge(self, *, seen: bool) -> None:
         where = self._addresses
-        coil = where.acknowledge
-        if coil is None:
+        if where.acknowledge is None:
             return
-        is_own = where.read is Read.COIL and coil == where.coil
+        is_own = where.read is Read.COIL and where.acknowledge == where.coil
         if is_own and not seen:
             return
-        value = seen and not is_own
-        self._asked(
-            f"coil {coil}", lambda: self._client.write_coil(coil, value, device_id=where.unit)
-        )
+        self._plc.write_coil(where.acknowledge, seen and not is_own)
         if is_own:
             self._before = False  # the PLC may have switched it on again before we ask next
-
-    def _asked(self, what: str, ask: Callable[[], "ModbusPDU"]) -> "ModbusPDU":
-        """Return an answer that is none of an error.
-
-        Raises:
-            TriggerError: There is none, or the PLC refuses.
-
-        """
-        from pymodbus.exceptions import ModbusException  # noqa: PLC0415 - an extra
-
-        try:
-            answer = ask()
-        except (ModbusException, OSError) as error:
-            raise TriggerError(
-                f"{self._where}: no answer within {ANSWER_S:g} s; "
-                f"is the PLC on, and the unit right?"
-            ) from error
-        if answer.isError():
-            raise TriggerError(
-                f"{self._where}: {what}: refused with exception {answer.exception_code}; "
-                f"expected an address and a unit that the PLC has"
-            )
-        return answer
 
 
 def open(  # noqa: PLR0913 - each is a key of the station's table
@@ -265,26 +209,10 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
             again; the number of the bit itself, where it is a coil, to switch that off.
 
     """
-    addresses = Addresses(unit, read, coil, part_register, part_registers, acknowledge)
-    if not 1 <= port <= HIGHEST:
-        raise ConfigError(f"trigger.port: {port}; expected 1 to {HIGHEST}")
+    addresses = Addresses(read, coil, part_register, part_registers, acknowledge)
     if not 1 <= poll_ms <= LONGEST_POLL_MS:
         raise ConfigError(f"trigger.poll_ms: {poll_ms:g}; expected 1 to {LONGEST_POLL_MS}")
-    try:
-        from pymodbus.client import ModbusTcpClient  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingExtra("pymodbus", "modbus") from error
-    # Without this, its messages would go to stderr beside ours.
-    logging.getLogger("pymodbus").addHandler(logging.NullHandler())
-    client = ModbusTcpClient(host, port=port, timeout=ANSWER_S, retries=0)
-    trigger = ModbusTrigger(client, f"modbus trigger {host}:{port}", addresses, poll_ms / 1000)
+    found = plc("trigger", host, port, unit, TriggerError)
+    trigger = ModbusTrigger(found, addresses, poll_ms / 1000)
     trigger.start()
     return trigger
-
-
-def probed() -> Probed:
-    """Say whether the package is here; no PLC is asked."""
-    found = packages.installed("pymodbus")
-    if found is None:
-        return Probed("modbus", ready=False, what=str(MissingExtra("pymodbus", "modbus")))
-    return Probed("modbus", ready=True, what="no PLC asked", package=str(found))
