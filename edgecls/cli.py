@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from edgecls import __version__
+from edgecls import __version__, progress
 from edgecls.errors import DeviceError, EdgeclsError, MissingExtra
 
 EXPORTER, RUNTIME = "edgecls_exporters.commands", "edgecls_runtime.commands"
@@ -38,6 +38,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
         "cpu",
         "what was decided, whether it balances, and that nobody changed it",
     ),
+    "service": (RUNTIME, "cpu", "a station that systemd starts, watches and ends"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
 # Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.
@@ -60,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not code and not isinstance(error, BrokenPipeError):
             code, fault = DeviceError.exit_code, str(error)
     if fault:
-        sys.stderr.write(f"edgecls {argv[0]}: {fault}\n")
+        progress.tell(f"edgecls {argv[0]}: {fault}", progress.Level.ERROR)
+    progress.at_end()
     return code
 
 
