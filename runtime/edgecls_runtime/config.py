@@ -10,6 +10,8 @@ from edgecls_runtime.capture.live import Keep
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.decision import Places, Rule
 from edgecls_runtime.health.settings import HealthSettings
+from edgecls_runtime.host.settings import HostSettings
+from edgecls_runtime.logs.settings import LogSettings
 from edgecls_runtime.placement import Limits
 from edgecls_runtime.views import settings as views_of_file
 from edgecls_runtime.views.settings import View
@@ -48,6 +50,11 @@ class JournalSettings:
                 f"journal.keep_days: {self.keep_days:g}; expected 0 to {LONGEST_DAYS}"
             )
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """What a service must be allowed to write to."""
+        return (self.path,)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -77,6 +84,8 @@ class Settings:
         prepare_threads: Threads that decode and resize the next frames while the engine is busy,
             and frames at most on their way, shared out among the cameras, at least one each; 0
             does one thing after the other.
+        host: From where on something is said of the machine.
+        log: What becomes of the lines that a station says.
 
     """
 
@@ -99,6 +108,8 @@ class Settings:
     max_age_ms: float = 1000.0
     prepare_threads: int = 2
     name: str = ""
+    host: HostSettings = field(default_factory=HostSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     @property
     def all_cameras(self) -> dict[str, dict[str, object]]:

@@ -11,7 +11,7 @@ from typing import Any
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError
 from edgecls.frame import Frame
-from edgecls.progress import tell
+from edgecls.progress import warn
 from edgecls.verdict import Verdict
 from edgecls_runtime import exclusive
 from edgecls_runtime.capture.ahead import Prepare
@@ -19,8 +19,11 @@ from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.config import Settings
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.health.watch import Watch
+from edgecls_runtime.journal import Journal
 from edgecls_runtime.opening import Allowed, open_classifier
+from edgecls_runtime.protocols import Beating
 from edgecls_runtime.recording import Recording, fingerprints
+from edgecls_runtime.service.notify import Beats, Notifier
 from edgecls_runtime.sources import Source, Sources
 from edgecls_runtime.station import Station
 from edgecls_runtime.telling.outbox import Outbox
@@ -38,6 +41,7 @@ class Opened:
         sources: Where their frames come from, and what is counted there.
         classifiers: Each once, however many stations share it.
         outboxes: Who is told.
+        journals: Where it is kept.
 
     """
 
@@ -45,6 +49,7 @@ class Opened:
     sources: Sources = field(default_factory=Sources)
     classifiers: list[Failover] = field(default_factory=list)
     outboxes: list[Outbox] = field(default_factory=list)
+    journals: list[Journal] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,14 @@ class Process:
         opened: What the caller gets.
         shared: Classifiers, by what they were opened from.
         stack: Closes classifiers, outputs and journals.
+        beating: Returns what one station more beats, for whoever watches for signs of life.
 
     """
 
     opened: Opened
     shared: dict[str, Shared]
     stack: ExitStack
+    beating: Callable[[], Beats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +88,16 @@ class Seeing:
 
 
 @contextmanager
-def open_stations(files: Sequence[tuple[Settings, Path]]) -> Iterator[Opened]:
+def open_stations(
+    files: Sequence[tuple[Settings, Path]], beating: Callable[[], Beats] | None = None
+) -> Iterator[Opened]:
     """Open the stations of one process; close all of it afterwards.
 
     Stations of the same bundle, variant and providers share one classifier.
 
     Args:
         files: Settings, each with what relative paths in its tables of hardware are relative to.
+        beating: Returns what one station more beats, for whoever watches for signs of life.
 
     Raises:
         ConfigError: Two stations have one name, or two cameras one device.
@@ -97,7 +107,7 @@ def open_stations(files: Sequence[tuple[Settings, Path]]) -> Iterator[Opened]:
     _check(files)
     opened = Opened()
     with ExitStack() as stack, opened.sources.together:
-        process = Process(opened, {}, stack)
+        process = Process(opened, {}, stack, beating or Notifier().beating)
         for settings, base in files:
             _open(settings, base, process)
         yield opened
@@ -145,13 +155,14 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
     waits = settings.trigger is None and not any(source.live for source in found.values())
     outboxes += telling(settings.outputs, base, recording.journal, process.stack, waits=waits)
     process.opened.outboxes.extend(outboxes)
+    if recording.journal is not None:
+        process.opened.journals.append(recording.journal)
     station: Station[Any] = Station(
         next(iter(sources.values())),
         classifier.classify,
         settings.rule,
         record=recording,
         outputs=outboxes,
-        beat=partial(_beat, outboxes),
         timeout=settings.timeout_ms / 1000,
         max_age=settings.max_age_ms / 1000,
         turn=classifier.turns,
@@ -167,6 +178,9 @@ def _open(settings: Settings, base: Path, process: Process) -> None:
             fault=watches[name].fault,
             fingerprint=fingerprints(seeing[name].prepare),
             name=settings.station_of(name),
+            beat=partial(
+                _beat, [*outboxes, process.stack.enter_context(closing(process.beating()))]
+            ),
         )
         for name, source in sources.items()
     )
@@ -179,7 +193,7 @@ def _classifier(settings: Settings, base: Path, process: Process) -> Shared:
     allowed = Allowed(settings.providers, settings.variant, settings.placement, base)
     key = f"{bundle.digest} {allowed}"
     if key not in process.shared:
-        failover = Failover(lambda: open_classifier(bundle, allowed), tell)
+        failover = Failover(lambda: open_classifier(bundle, allowed, warn), warn)
         process.shared[key] = Shared(process.stack.enter_context(closing(failover)), Turns())
         process.opened.classifiers.append(failover)
     return process.shared[key]
@@ -193,9 +207,9 @@ def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
     return Seeing(looking, looking.prepare, settings.rule.judge_places)
 
 
-def _beat(outboxes: Sequence[Outbox]) -> None:
-    for outbox in outboxes:
-        outbox.beat()
+def _beat(told: Sequence[Beating]) -> None:
+    for one in told:
+        one.beat()
 
 
 def _overrun(sources: Sequence[Source]) -> int:

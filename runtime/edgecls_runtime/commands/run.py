@@ -14,15 +14,19 @@ import argparse
 import json
 import signal
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from edgecls.errors import ConfigError
-from edgecls_runtime import cameras, config, lines, signals
+from edgecls.errors import ConfigError, EdgeclsError
+from edgecls.progress import Level, tell
+from edgecls_runtime import cameras, config, lines, logs, signals
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.decision import Rule
+from edgecls_runtime.logs.settings import Form
+from edgecls_runtime.service.attendance import Attendance
+from edgecls_runtime.service.checking import checked
 from edgecls_runtime.statistics import Statistics
 from edgecls_runtime.wiring import open_stations
 
@@ -49,16 +53,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, text in NUMBERS.items():
         parser.add_argument(f"--{name}", type=float, help=text)
     parser.add_argument("--frames", metavar="N", type=count, help="stop after N parts")
+    parser.add_argument(
+        "--log", type=Form, choices=[*Form], help="how lines on stderr are written (default: text)"
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until it is stopped or its stream ends; print the summary."""
-    files, statistics = _settings(arguments), Statistics()
-    with signals.collected() as received, open_stations(files) as opened:
+    try:
+        files, statistics = _settings(arguments), Statistics()
+    except EdgeclsError:  # said as the command line wants it
+        logs.begin(arguments.log, [])
+        raise
+    logs.begin(arguments.log, [settings.log for settings, _ in files])
+    with (
+        closing(_attendance(files)) as attendance,
+        signals.collected(attendance.hung_up) as received,
+        open_stations(files, attendance.beating) as opened,
+    ):
+
+        def note(text: str) -> None:
+            for journal in opened.journals:
+                journal.note(text)
+
+        attendance.ready(statistics.line, note, lambda: _reread(arguments.stations))
         try:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
+            attendance.stop()
             for outbox in opened.outboxes:
                 outbox.finish()
         finally:  # a full disk ends the run; what was judged before is still worth knowing
@@ -71,6 +94,23 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
     return 130 if signal.SIGINT in received else 0
+
+
+def _attendance(files: list[tuple[Settings, Path]]) -> Attendance:
+    """Return who attends to the stations of this process: one machine, one settings of it."""
+    journals = [settings.journal.path for settings, _ in files if settings.journal is not None]
+    return Attendance(files[0][0].host, journals)
+
+
+def _reread(paths: list[Path]) -> None:
+    """Look at the station files after SIGHUP, and say what is wrong with them."""
+    for path in paths:
+        try:
+            checked(path)
+        except EdgeclsError as error:
+            tell(f"reload: {error}; what judged before still does", Level.WARNING)
+        else:
+            tell(f"reload: {path}: nothing wrong; it takes effect at the next start")
 
 
 def _settings(arguments: argparse.Namespace) -> list[tuple[Settings, Path]]:
