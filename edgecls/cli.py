@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from edgecls import __version__
+from edgecls import __version__, progress
 from edgecls.errors import DeviceError, EdgeclsError, MissingExtra
 
 EXPORTER, RUNTIME = "edgecls_exporters.commands", "edgecls_runtime.commands"
@@ -40,6 +40,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     ),
     "replay": (RUNTIME, "cpu", "judge kept images again: what would another bundle change?"),
     "evidence": (RUNTIME, "cpu", "a data set of what people said about kept images"),
+    "service": (RUNTIME, "cpu", "a station that systemd starts, watches and ends"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
 # Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.
@@ -62,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not code and not isinstance(error, BrokenPipeError):
             code, fault = DeviceError.exit_code, str(error)
     if fault:
-        sys.stderr.write(f"edgecls {argv[0]}: {fault}\n")
+        progress.tell(f"edgecls {argv[0]}: {fault}", progress.Level.ERROR)
+    progress.at_end()
     return code
 
 

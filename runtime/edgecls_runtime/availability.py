@@ -112,7 +112,7 @@ def _require_one_package(provider: ExecutionProvider) -> None:
         return
     if provider.name != PROCESSOR:
         raise ProviderMissing(f"{provider.name}: {found}")
-    progress.tell(f"warning: {found}")
+    progress.warn(found)
 
 
 def _require_compiled_in(provider: ExecutionProvider) -> None:

@@ -13,6 +13,8 @@ from edgecls_runtime.decision import Places, Rule
 from edgecls_runtime.decision.cameras import Cameras, Parts
 from edgecls_runtime.decision.votes import Vote
 from edgecls_runtime.health.settings import HealthSettings
+from edgecls_runtime.host.settings import HostSettings
+from edgecls_runtime.logs.settings import LogSettings
 from edgecls_runtime.placement import Limits
 from edgecls_runtime.recipes import Recipe
 from edgecls_runtime.views import settings as views_of_file
@@ -52,6 +54,11 @@ class JournalSettings:
                 f"journal.keep_days: {self.keep_days:g}; expected 0 to {LONGEST_DAYS}"
             )
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """What a service must be allowed to write to."""
+        return (self.path,)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -85,6 +92,8 @@ class Settings:
         recipes: What differs from product to product, by name.
         vote: Frames that must agree.
         parts: What is one part, where there are several cameras.
+        host: From where on something is said of the machine.
+        log: What becomes of the lines that a station says.
 
     """
 
@@ -111,6 +120,8 @@ class Settings:
     recipes: dict[str, Recipe] = field(default_factory=dict)
     vote: Vote = field(default_factory=Vote)
     parts: Parts = field(default_factory=Parts)
+    host: HostSettings = field(default_factory=HostSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     @property
     def all_cameras(self) -> dict[str, dict[str, object]]:

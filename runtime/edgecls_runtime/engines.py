@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 
 from edgecls.bundle import Bundle
-from edgecls.progress import tell
+from edgecls.progress import warn
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.opening import Allowed, open_classifier
 from edgecls_runtime.turns import Turns
@@ -48,7 +48,7 @@ class Engines:
         key = f"{bundle.digest} {allowed}"
         with self._changing:
             if key not in self._lent:
-                failover = Failover(lambda: open_classifier(bundle, allowed), tell)
+                failover = Failover(lambda: open_classifier(bundle, allowed, warn), warn)
                 self._lent[key] = _Lent(Shared(failover))
                 self.classifiers.append(failover)
             self._lent[key].users += 1

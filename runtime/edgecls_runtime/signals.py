@@ -7,8 +7,13 @@ from types import FrameType
 
 
 @contextmanager
-def collected() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying by them; a second SIGINT interrupts at once."""
+def collected(hung_up: Callable[[], object] | None = None) -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying by them; a second SIGINT interrupts at once.
+
+    Args:
+        hung_up: Called at SIGHUP, in the midst of anything; None leaves it to end the process.
+
+    """
     received: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
@@ -17,31 +22,11 @@ def collected() -> Iterator[list[int]]:
         received.append(number)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    if hung_up is not None and hasattr(signal, "SIGHUP"):
+        call = hung_up
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: call())
     try:
         yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def hanging_up(ask: Callable[[], object]) -> Iterator[None]:
-    """Have SIGHUP ask for something instead of ending the process; Windows has no such signal.
-
-    Args:
-        ask: Returns at once; called between two instructions of the main thread.
-
-    """
-    number: int | None = getattr(signal, "SIGHUP", None)
-    if number is None:
-        yield
-        return
-
-    def note(_: int, __: FrameType | None) -> None:
-        ask()
-
-    before = signal.signal(number, note)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)

@@ -24,6 +24,11 @@ class Statistics:
         if verdict.latency is not None:
             self.latencies.append(verdict.latency)
 
+    def line(self) -> str:
+        """Return in one line what came so far; another thread may ask."""
+        found = [(what, self.counted[what]) for what in (*Outcome, Cause.MISSED, Cause.ERROR)]
+        return f"{sum(n for _, n in found)} parts: " + ", ".join(f"{n} {what}" for what, n in found)
+
     def summary(
         self, dropped: int, reopened: int, missed: int = 0, counts: Counts | None = None
     ) -> dict[str, float | int | None]:

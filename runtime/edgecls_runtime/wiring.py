@@ -23,9 +23,11 @@ from edgecls_runtime.engines import Engines
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.jobs import open_job
+from edgecls_runtime.journal import Journal
 from edgecls_runtime.lines import Line
-from edgecls_runtime.protocols import Camera
+from edgecls_runtime.protocols import Beating, Camera
 from edgecls_runtime.recording import Recording
+from edgecls_runtime.service.notify import Beats, Notifier
 from edgecls_runtime.sources import Source, Sources
 from edgecls_runtime.station import Station
 from edgecls_runtime.succession import Job, Seat, Succession
@@ -47,6 +49,7 @@ class Opened:
         classifiers: Each once, however many stations share it.
         outboxes: Who is told.
         controls: What changes the recipe or the bundle of each station file, by its ``name``.
+        journals: Where it is kept.
 
     """
 
@@ -55,6 +58,7 @@ class Opened:
     classifiers: list[Failover] = field(default_factory=list)
     outboxes: list[Outbox] = field(default_factory=list)
     controls: dict[str, Control] = field(default_factory=dict)
+    journals: list[Journal] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,21 @@ class Process:
         opened: What the caller gets.
         engines: Classifiers.
         stack: Closes classifiers, outputs and journals.
+        beating: Returns what one station more beats, for whoever watches for signs of life.
 
     """
 
     opened: Opened
     engines: Engines
     stack: ExitStack
+    beating: Callable[[], Beats]
 
 
 @contextmanager
 def open_stations(
-    files: Sequence[tuple[Settings, Path]], again: Sequence[Callable[[], Settings]] = ()
+    files: Sequence[tuple[Settings, Path]],
+    again: Sequence[Callable[[], Settings]] = (),
+    beating: Callable[[], Beats] | None = None,
 ) -> Iterator[Opened]:
     """Open the stations of one process; close all of it afterwards.
 
@@ -84,6 +92,7 @@ def open_stations(
     Args:
         files: Settings, each with what relative paths in its tables of hardware are relative to.
         again: What reads each of the files again; none where they are no files.
+        beating: Returns what one station more beats, for whoever watches for signs of life.
 
     Raises:
         ConfigError: Two stations have one name, or two cameras one device.
@@ -93,7 +102,8 @@ def open_stations(
     _check(files)
     opened = Opened()
     with ExitStack() as stack, opened.sources.together:
-        process = Process(opened, Engines(opened.classifiers), stack)
+        beating = beating or Notifier().beating
+        process = Process(opened, Engines(opened.classifiers), stack, beating)
         stack.callback(process.engines.close)
         for (settings, base), reread in zip_longest(files, again):
             _open(settings, base, reread, process)
@@ -143,13 +153,14 @@ def _open(
     waits = settings.trigger is None and not any(source.live for source in found.values())
     outboxes += telling(settings.outputs, base, recording.journal, process.stack, waits=waits)
     process.opened.outboxes.extend(outboxes)
+    if recording.journal is not None:
+        process.opened.journals.append(recording.journal)
     station: Station[Any] = Station(
         next(iter(sources.values())),
         job.classify,
         settings.rule,
         record=recording,
         outputs=outboxes,
-        beat=partial(_beat, outboxes),
         timeout=settings.timeout_ms / 1000,
         max_age=settings.max_age_ms / 1000,
         turn=shared.turns,
@@ -157,7 +168,14 @@ def _open(
         announced=settings.trigger is not None,
     )
     seated = [
-        _seated(station, jobs, settings, name, source, watches[name])
+        _seated(
+            replace(station, beat=_beats(outboxes, process)),
+            jobs,
+            settings,
+            name,
+            source,
+            watches[name],
+        )
         for name, source in sources.items()
     ]
     process.opened.stations.extend(_lines(station, seated, settings))
@@ -231,9 +249,14 @@ def _control(  # noqa: PLR0913, PLR0917 - each of another room
     return process.stack.enter_context(closing(Control(changeover, say)))
 
 
-def _beat(outboxes: Sequence[Outbox]) -> None:
-    for outbox in outboxes:
-        outbox.beat()
+def _beats(outboxes: Sequence[Outbox], process: Process) -> Callable[[], None]:
+    """Return what one station more beats, for whoever watches for signs of life."""
+    return partial(_beat, [*outboxes, process.stack.enter_context(closing(process.beating()))])
+
+
+def _beat(told: Sequence[Beating]) -> None:
+    for one in told:
+        one.beat()
 
 
 def _overrun(sources: Sequence[Source], *, together: bool) -> int:

@@ -24,7 +24,7 @@ GOOD, SCRATCHED = (part_image(label, np.random.default_rng(3)) for label in LABE
 KEYS = (
     "bundle, rule, camera, cameras, trigger, views, frame_px, capture, health, format, variant, "
     "providers, placement, journal, outputs, timeout_ms, max_age_ms, prepare_threads, name, "
-    "recipe, recipes, vote, parts"
+    "recipe, recipes, vote, parts, host, log"
 )
 TIMEOUT = "no frame within 0.3 s"
 

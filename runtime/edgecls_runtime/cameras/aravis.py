@@ -24,6 +24,7 @@ from edgecls_runtime.genicam.settings import LARGEST, OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+DEVICES = ("usb_device",)
 EXCLUSIVE = "device"
 NEEDED = (
     system_gi.Typelib("Aravis", "0.8", "gir1.2-aravis-0.8"),

@@ -24,6 +24,7 @@ from edgecls_runtime.genicam.settings import LARGEST, OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+DEVICES = ("usb_device",)
 EXCLUSIVE = "device"
 # Held by the driver, so that a reader that is late for a moment loses nothing.
 BUFFERS = 10

@@ -33,6 +33,7 @@ NO_JPEG = np.frombuffer(b"\xff\xd8 half a frame", np.uint8)
 HIGHEST_HZ = 100_000.0
 # Two cameras cannot play one script.
 EXCLUSIVE = "state"
+WRITES = ("state",)
 
 Event = NDArray[np.uint8] | DeviceError
 

@@ -19,6 +19,7 @@ from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.images import decoded, read_file
 
 EXCLUSIVE = "path"
+ENDS_UNLESS = "watch"
 LONGEST_MS = 3_600_000
 # A look at a folder of ten thousand files takes tens of milliseconds: then it is looked at less.
 SHARE_OF_TIME = 0.1

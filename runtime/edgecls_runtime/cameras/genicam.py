@@ -29,6 +29,7 @@ from edgecls_runtime.genicam.settings import LARGEST, OFF, Edge, Wanted, apply
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+DEVICES = ("usb_device",)
 EXCLUSIVE = "device"
 PATHS_KEY = "GENICAM_GENTL64_PATH"
 BUFFERS = 10

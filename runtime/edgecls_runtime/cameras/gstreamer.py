@@ -16,6 +16,8 @@ from edgecls_runtime.gstreamer_camera import GStreamerCamera, elements, opened
 from edgecls_runtime.probe import Probed
 
 MAY_HANG = True
+# Of every ready pipeline; a Jetson has its own names.
+DEVICES = ("dma_heap", "drm", "media", "nv*", "usb_device", "video4linux")
 EXCLUSIVE = "device"
 # What television calls 29.97 is this; a source takes no other fraction for it.
 NTSC = {23.976: "24000/1001", 29.97: "30000/1001", 59.94: "60000/1001"}

@@ -18,6 +18,7 @@ from edgecls_runtime.system_package import FOLDERS, VERSION, is_built_for_us, lo
 from edgecls_runtime.v4l2.found import holders
 
 MAY_HANG = True
+DEVICES = ("dma_heap", "media", "video4linux")
 EXCLUSIVE = "camera"
 CONTROLS = {"rate_hz": "FrameDurationLimits", "exposure_ms": "ExposureTime", "gain": "AnalogueGain"}
 TOLERANCE = 0.005  # 30 Hz are 33333 us

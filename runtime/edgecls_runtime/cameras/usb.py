@@ -17,6 +17,7 @@ from edgecls_runtime.v4l2.stream import V4L2Camera
 
 # A driver that waits for a device which does not answer waits in the kernel.
 MAY_HANG = True
+DEVICES = ("video4linux",)
 
 EXCLUSIVE = "device"
 

@@ -12,6 +12,7 @@ from edgecls_runtime.capture.coded import Coded, Coding
 from edgecls_runtime.capture.undecoded import Undecoded
 
 EXCLUSIVE = "path"
+ENDS_UNLESS = ""
 MJPEG = cv2.VideoWriter.fourcc(*"MJPG")
 
 

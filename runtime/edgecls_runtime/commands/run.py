@@ -15,18 +15,20 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from edgecls.errors import ConfigError
-from edgecls_runtime import cameras, config, lines, signals
+from edgecls.errors import ConfigError, EdgeclsError
+from edgecls_runtime import cameras, config, lines, logs, signals
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
 from edgecls_runtime.control import Control
 from edgecls_runtime.decision import Rule
+from edgecls_runtime.logs.settings import Form
+from edgecls_runtime.service.attendance import Attendance
 from edgecls_runtime.statistics import Statistics
 from edgecls_runtime.wiring import open_stations
 
@@ -53,28 +55,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, text in NUMBERS.items():
         parser.add_argument(f"--{name}", type=float, help=text)
     parser.add_argument("--frames", metavar="N", type=count, help="stop after N parts")
+    parser.add_argument(
+        "--log", type=Form, choices=[*Form], help="how lines on stderr are written (default: text)"
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until it is stopped or its stream ends; print the summary."""
     again = _readers(arguments)
-    files, statistics = [(read(), base) for read, base in again], Statistics()
-    controls: list[Control] = []
-
-    def reload() -> None:
-        for control in controls:
-            control.reload()
-
+    try:
+        files, statistics = [(read(), base) for read, base in again], Statistics()
+    except EdgeclsError:  # said as the command line wants it
+        logs.begin(arguments.log, [])
+        raise
+    logs.begin(arguments.log, [settings.log for settings, _ in files])
+    reread = [read for read, _ in again if arguments.stations]
     with (
-        signals.collected() as received,
-        signals.hanging_up(reload),
-        open_stations(files, [read for read, _ in again if arguments.stations]) as opened,
+        closing(_attendance(files)) as attendance,
+        signals.collected(attendance.hung_up) as received,
+        open_stations(files, reread, attendance.beating) as opened,
     ):
-        controls.extend(opened.controls.values())
+
+        def note(text: str) -> None:
+            for journal in opened.journals:
+                journal.note(text)
+
+        attendance.ready(statistics.line, note, partial(_reload, opened.controls.values()))
         try:
             for verdict in lines.run(opened.stations, lambda: bool(received), arguments.frames):
                 statistics.count(verdict)
+            attendance.stop()
             for outbox in opened.outboxes:
                 outbox.finish()
         finally:  # a full disk ends the run; what was judged before is still worth knowing
@@ -87,6 +98,18 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
     return 130 if signal.SIGINT in received else 0
+
+
+def _attendance(files: list[tuple[Settings, Path]]) -> Attendance:
+    """Return who attends to the stations of this process: one machine, one settings of it."""
+    journals = [settings.journal.path for settings, _ in files if settings.journal is not None]
+    return Attendance(files[0][0].host, journals)
+
+
+def _reload(controls: Iterable[Control]) -> None:
+    """Read the station files again, and return when that is done."""
+    for answer in [control.reload() for control in controls]:
+        answer.result()
 
 
 def _readers(arguments: argparse.Namespace) -> list[tuple[Callable[[], Settings], Path]]:

@@ -10,6 +10,7 @@ from edgecls.errors import ConfigError
 from edgecls_runtime.execution_provider import ExecutionProvider
 
 NAME = "CUDAExecutionProvider"
+DEVICES = ("nv*",)  # nvidia-frontend, nvidia-uvm; on a Jetson nvhost-*, nvmap
 PACKAGE = "onnxruntime-gpu[cuda,cudnn]"
 INSTALL = f"run: pip install '{PACKAGE}'"
 REMEDIES = {

@@ -18,6 +18,8 @@ from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.providers.cpu import check_threads
 
 NAME = "OpenVINOExecutionProvider"
+DEVICES = ("accel", "drm")
+WRITES = ("cache",)
 PLUGIN, CLASSIC = "onnxruntime-ep-openvino", "onnxruntime-openvino"
 
 

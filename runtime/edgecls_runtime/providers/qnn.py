@@ -21,6 +21,8 @@ from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.protocols import Session
 
 NAME, PACKAGE, MODULE = "QNNExecutionProvider", "onnxruntime-qnn", "onnxruntime_qnn"
+DEVICES = ("/dev/adsprpc-smd", "/dev/fastrpc-cdsp", "dma_heap")
+WRITES = ("cache",)
 # A model whose one node is the compiled network, as onnxruntime writes it.
 CONTEXT = "context.onnx"
 # Snapdragon 8 Gen 2 (SM8550), by Qualcomm's own numbers: what the simulator is told to be. Without

@@ -28,6 +28,7 @@ from edgecls_runtime.protocols import Session
 from edgecls_runtime.signature import Signature
 
 NAME = "RockchipNPU"
+DEVICES = ("dma_heap", "drm")
 
 
 class Core(StrEnum):

@@ -19,6 +19,8 @@ from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.providers import cuda
 
 NAME = "TensorrtExecutionProvider"
+DEVICES = ("nv*",)  # nvidia-frontend, nvidia-uvm; on a Jetson nvhost-*, nvmap
+WRITES = ("cache",)
 REMEDIES = {
     # onnxruntime-gpu 1.31 was built for TensorRT 10; PyPI's newest is another.
     "libnvinfer": "install TensorRT of that number: on a Jetson it is JetPack's, "

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from edgecls_runtime.execution_provider import ExecutionProvider
 
+DEVICES = ("drm",)
+
 
 class Power(StrEnum):
     """Which card, where there are two (``powerPreference``)."""

@@ -18,6 +18,8 @@ from edgecls_runtime.probe import Probed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# What a unit of systemd has to allow.
+DEVICES = ("gpiochip",)
 LONGEST_DEBOUNCE_MS = 10_000
 # Of another clock than ours: such a time is not believed.
 OLDEST_S = 1.0
