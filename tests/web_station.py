@@ -124,6 +124,13 @@ def verdict(number: int, counts_as: str = "pass", *, looks: bool = False) -> Ver
     )
 
 
+@dataclass(frozen=True)
+class Image:
+    """A kept image."""
+
+    path: Path
+
+
 @dataclass
 class Pictures:
     """A folder with the image of each verdict, named by its id."""
@@ -134,6 +141,10 @@ class Pictures:
         """Return the file of a verdict's image."""
         path = self.folder / f"{verdict_id}.jpg"
         return path if path.is_file() else None
+
+    def all(self) -> dict[str, "Image"]:
+        """Return everything."""
+        return {path.stem: Image(path) for path in self.folder.glob("*.jpg")}
 
     def keep(self, verdict_id: str, image: NDArray[np.uint8]) -> None:
         """Write an image."""
@@ -339,12 +350,3 @@ def ask(
         connection.request(method, path, body, sent)
         answer = connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read())
-
-
-def until(condition: object, text: str = "it did not happen") -> None:
-    """Wait for a condition, which is called."""
-    assert callable(condition)
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end, text
-        time.sleep(0.02)

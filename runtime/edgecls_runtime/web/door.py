@@ -40,8 +40,8 @@ class Door(socket.socket):
             len(self._inside) >= MOST_CLIENTS
             or sum(who == one for one, _ in self._inside) >= MOST_OF_ONE
         ):
-            client.close()
             self.refused += 1
+            client.close()
             raise ConnectionAbortedError  # the loop takes it for a client that went away
         # What is sent and never acknowledged ends the connection, also when we have closed it.
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(TAKING_S * 1000))

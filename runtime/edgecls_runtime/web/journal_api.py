@@ -1,6 +1,6 @@
 """What was decided before, with its pictures and what people say of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -46,7 +46,7 @@ class JournalApi:
         )
         before, most = text_of(request, "before"), number_of(request, "most", 50, 1, history.MOST)
         found = await self._inside.disk.run(journal.find, query, before, most)
-        tables = await self._inside.disk.run(lambda: [self._table(one) for one in found.verdicts])
+        tables = await self._tables(found.verdicts)
         return JSONResponse(
             {"verdicts": tables, "next": found.next, "searched_to": found.searched_to}
         )
@@ -54,7 +54,7 @@ class JournalApi:
     async def verdict(self, request: Request) -> Response:
         """Return one verdict."""
         found = await self._one(verdict_id_of(request.path_params["id"]))
-        return JSONResponse(await self._inside.disk.run(self._table, found))
+        return JSONResponse((await self._tables([found]))[0])
 
     async def image(self, request: Request) -> Response:
         """Return the kept image of a verdict, as it is or small."""
@@ -95,7 +95,7 @@ class JournalApi:
             )
         found = await self._one(verdict_id_of(given["verdict"]))
         await self._inside.disk.run(labels.say, found.id, given["label"], who_asks(request))
-        return JSONResponse(await self._inside.disk.run(self._table, found))
+        return JSONResponse((await self._tables([found]))[0])
 
     async def _one(self, verdict_id: str) -> Verdict:
         found = await self._inside.disk.run(self._inside.journal.one, verdict_id)
@@ -103,14 +103,21 @@ class JournalApi:
             raise Refusal(HTTPStatus.NOT_FOUND, f"verdict {verdict_id}: not in this journal")
         return found
 
-    def _table(self, verdict: Verdict) -> dict[str, object]:
+    async def _tables(self, verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
+        """Return verdicts as JSON knows them, with what is kept and said of each."""
         labels = self._inside.labels
-        return {
-            **verdict.table(),
-            "counts_as": verdict.counts_as,
-            "has_image": self._inside.given.has(verdict.id),
-            "said": labels.said(verdict.id) if labels else "",
-        }
+        ids = [verdict.id for verdict in verdicts]
+        kept = await self._inside.pictures.run(self._inside.given.kept, ids)
+        said = await self._inside.disk.run(labels.all) if labels else {}
+        return [
+            {
+                **verdict.table(),
+                "counts_as": verdict.counts_as,
+                "has_image": verdict.id in kept,
+                "said": said.get(verdict.id, ""),
+            }
+            for verdict in verdicts
+        ]
 
 
 def _outcomes(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 The file is that of ``evidence/relabels.py``, to which other programs may add as well.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgecls.errors import ConfigError
@@ -22,10 +23,10 @@ class Labels:
         self._read_at: tuple[int, int] | None = None
         self._said: dict[str, str] = {}
 
-    def said(self, verdict_id: str) -> str:
-        """Return what a verdict's part really was; empty where nobody said it."""
+    def all(self) -> Mapping[str, str]:
+        """Return what parts really were, by the ids of their verdicts."""
         self._refresh()
-        return self._said.get(verdict_id, "")
+        return self._said
 
     def say(self, verdict_id: str, label: str, by: str) -> None:
         """Write down what a part really was; an empty label takes it back.
