@@ -109,8 +109,8 @@ def verdict(number: int, counts_as: str = "pass", *, looks: bool = False) -> Ver
     reason = f"{label} scored {score:.3f}" + (" < 0.9" if counts_as == "review" else "")
     outcome = Outcome(counts_as)
     places = (
-        Look("head", outline(560, 140, 800, 800), outcome, label, score),
-        Look("rim", outline(80, 80, 360, 300), Outcome.PASS, "ok", 0.99),
+        Look("head", outline(510, 90, 900, 900), outcome, label, score),
+        Look("recess", outline(850, 430, 220, 220), Outcome.PASS, "ok", 0.99),
     )
     return Verdict(
         outcome,

@@ -112,7 +112,7 @@ def test_the_live_view_is_the_newest_verdict_with_its_own_frame(
 
     assert (told["number"], told["frame_px"]) == (2, [120, 90])
     assert (told["verdict"]["part"], told["verdict"]["counts_as"]) == ("bolt 2", "fail")
-    assert [look["name"] for look in told["verdict"]["looks"]] == ["head", "rim"]
+    assert [look["name"] for look in told["verdict"]["looks"]] == ["head", "recess"]
     difference = np.abs(pixels(found["picture"]).astype(int) - drawn_part(2, "dent", SMALL))
     assert difference.mean() < 8
 
