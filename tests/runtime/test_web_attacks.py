@@ -1,6 +1,7 @@
 """What a hostile network tries, over real connections, and what it gets: nothing."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -411,6 +412,14 @@ def test_closing_ends_every_stream_at_once(station: Station) -> None:
         assert not page.is_serving
     left = [thread.name for thread in threading.enumerate() if thread.name == "web page"]
     assert left == []
+
+
+def test_the_documentation_names_every_address(page: Web) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "web.md").read_text(encoding="utf-8")
+
+    for way in page.ways:
+        if way.path.startswith("/api/"):
+            assert re.search(rf"`?{way.method}\b.*{re.escape(way.path)}`", text), way.path
 
 
 def test_the_description_is_that_of_the_addresses(page: Web) -> None:

@@ -298,6 +298,20 @@ def test_whoever_does_not_speak_tls_is_cut_off(
         assert silent.recv(100) == b""
 
 
+def test_behind_a_proxy_the_page_answers_to_its_name(station: Station) -> None:
+    with page_of(station, address="https://line3.example") as page:
+        named = {"Host": "line3.example", "Origin": "https://line3.example"}
+        signed_in = ask(page, "/login", "POST", {"token": TOKEN}, signed=False, **named)
+        other = ask(page, "/api/status", Host="line4.example")
+
+        assert signed_in.status == 200
+        assert "; Secure" in str(signed_in.headers["Set-Cookie"])
+        assert ask(page, "/api/status", signed=False, Host="line3.example",
+                   Cookie=cookie(signed_in)).status == 200  # fmt: skip
+        assert other.status == 421
+        assert page.url == "https://line3.example"
+
+
 def test_a_certificate_that_does_not_fit_its_key_is_refused(station: Station, files: Path) -> None:
     names = {"certificate": files / "server.crt", "key": files / "ca.key"}
     with pytest.raises(ConfigError) as caught, page_of(station, **names):

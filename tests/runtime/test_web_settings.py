@@ -6,6 +6,7 @@ import pytest
 
 from edgecls import schema
 from edgecls.errors import ConfigError
+from edgecls_runtime import config
 from edgecls_runtime.web.logins import read_secrets
 from edgecls_runtime.web.settings import WebSettings
 
@@ -104,6 +105,17 @@ def test_what_cannot_be_meant_is_refused(keys: dict[str, object], message: str) 
         settings(**keys)
 
     assert str(caught.value) == message
+
+
+def test_the_table_stands_in_the_station_file(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(
+        'bundle = "b"\ncamera = {kind = "folder", path = "p"}\nrule = {good = ["ok"]}\n'
+        '[web]\nport = 8800\ntoken_file = "token"\n',
+        encoding="utf-8",
+    )
+
+    assert config.read(path).web == WebSettings(port=8800, token_file=tmp_path / "token")
 
 
 def test_a_token_in_a_file_is_its_first_line(tmp_path: Path) -> None:
