@@ -18,10 +18,12 @@ from edgecls_runtime.web.logins import (
     LONGEST_S,
     MOST_SESSIONS,
     WITHIN_S,
+    Secrets,
     Sessions,
     Tries,
 )
 from edgecls_runtime.web.serving import Web
+from edgecls_runtime.web.session_file import SessionFile
 from trigger_sources import certificates, missing
 from web_station import TOKEN, WAIT_S, Answer, Station, ask, page_of, station_of
 
@@ -251,6 +253,32 @@ def test_a_session_ends_when_nobody_looks_and_at_the_latest_after_a_month() -> N
         clock.now += IDLE_S - 1
         last = sessions.who(busy)
     assert last == ""
+
+
+def test_who_is_signed_in_stays_so_over_a_restart_and_not_with_another_token(
+    station: Station,
+) -> None:
+    with page_of(station) as page:
+        port, shown = page.port, cookie(login(page, token=TOKEN))
+        gone = cookie(login(page, token=TOKEN))
+        ask(page, "/logout", "POST", {}, signed=False, Cookie=gone, **origin(page))
+    kept = station.journal_path.with_name("verdicts.db-sessions")
+    with page_of(station, port=port) as page:
+        after = [ask(page, "/api/status", signed=False, Cookie=one).status for one in (shown, gone)]
+    with page_of(station, port=port, token=OTHER) as page:
+        other = ask(page, "/api/status", signed=False, Cookie=shown).status
+
+    assert (after, other) == ([200, 401], 401)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert shown.partition("=")[2] not in kept.read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"for": 1}', "\0", '{"for": "", "sessions": 7}'])
+def test_a_damaged_file_of_sessions_signs_nobody_in(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sessions"
+    path.write_text(text, encoding="ascii")
+
+    assert SessionFile(path, Secrets()).sessions.kept == {}
 
 
 def test_sessions_take_bounded_memory() -> None:

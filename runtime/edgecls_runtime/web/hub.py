@@ -36,14 +36,12 @@ class Hub:
 
     Attributes:
         run: Tells the numbers of this hub from those of another.
-        counts: How many verdicts came in, by ``counts_as``.
 
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         self.run = secrets.token_hex(4)
-        self.counts: dict[str, int] = {}
         self._changing = threading.Lock()
         self._number = 0
         self._told: deque[Told] = deque(maxlen=MOST_KEPT)
@@ -62,7 +60,6 @@ class Hub:
                 self._newest.popitem(last=False)
             if verdict.latency is not None:
                 self._latencies.append(verdict.latency)
-            self.counts[verdict.counts_as] = self.counts.get(verdict.counts_as, 0) + 1
 
     def close(self) -> None:
         """Let the frames go; closing twice is allowed."""

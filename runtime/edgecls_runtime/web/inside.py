@@ -18,6 +18,7 @@ from edgecls_runtime.web.labels import Labels
 from edgecls_runtime.web.live import Live
 from edgecls_runtime.web.logins import Link
 from edgecls_runtime.web.pictures import Given
+from edgecls_runtime.web.session_file import SessionFile
 from edgecls_runtime.web.status import Health, State, Status
 from edgecls_runtime.web.trend import Trend
 
@@ -80,6 +81,7 @@ class Inside:
 
     Attributes:
         access: Who may come in.
+        kept: Who is signed in, over a restart.
         link: Signs in once.
         hub: The newest verdicts.
         live: Their pictures.
@@ -96,6 +98,7 @@ class Inside:
     """
 
     access: Access
+    kept: SessionFile
     link: Link
     hub: Hub
     live: Live
@@ -121,6 +124,10 @@ class Inside:
         if self.history is None:
             raise Refusal(HTTPStatus.CONFLICT, "the station keeps no journal; set [journal] path")
         return self.history
+
+    async def keep_sessions(self) -> None:
+        """Keep who is signed in."""
+        await self.disk.run(self.kept.write, self.kept.text())
 
     async def status_table(self) -> dict[str, object]:
         """Return all that the page shows of the station, as JSON knows it."""

@@ -88,12 +88,14 @@ class LoginApi:
             httponly=True,
             samesite="strict",
         )
+        await self._inside.keep_sessions()
         return answer
 
     async def logout(self, request: Request) -> Response:
         """Sign out."""
         access = self._inside.access
         access.sessions.end(access.session_cookie(request.headers))
+        await self._inside.keep_sessions()
         answer = JSONResponse({})
         answer.delete_cookie(access.cookie, secure=access.secure, httponly=True, samesite="strict")
         return answer

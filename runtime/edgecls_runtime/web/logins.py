@@ -7,8 +7,9 @@ import secrets
 import time
 from base64 import b64decode
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from edgecls_runtime.web.settings import (
     SHORTEST_PASSWORD,
@@ -26,6 +27,7 @@ TRIES, ALL_TRIES, WITHIN_S = 5, 60, 60.0
 MOST_ADDRESSES = 1024
 
 Clock = Callable[[], float]
+_NONE: Mapping[bytes, "Session"] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,48 +85,64 @@ def same(one: str, other: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Session:
+class Session:
+    """Somebody who is signed in.
+
+    Attributes:
+        who: Name, or what they signed in with.
+        began: Seconds of the clock, like ``seen``.
+        seen: When they asked for something last.
+
+    """
+
     who: str
     began: float
     seen: float
 
 
-@dataclass
 class Sessions:
     """Who is signed in. Only digests of their cookies are kept.
 
     Attributes:
-        clock: Monotonic seconds.
+        kept: By the digest of the cookie; who was seen longest ago comes first.
 
     """
 
-    clock: Clock = time.monotonic
-    _kept: "OrderedDict[bytes, _Session]" = field(default_factory=OrderedDict)
+    def __init__(self, clock: Clock = time.time, kept: Mapping[bytes, Session] = _NONE) -> None:
+        """Begin.
+
+        Args:
+            clock: Seconds since 1970: sessions may outlive the process.
+            kept: Those of an earlier process.
+
+        """
+        self._clock = clock
+        self.kept = OrderedDict(kept)
 
     def begin(self, who: str) -> str:
         """Return the cookie of a new session; the one that was seen longest ago may have to go."""
-        cookie, now = secrets.token_urlsafe(32), self.clock()
-        while len(self._kept) >= MOST_SESSIONS:
-            self._kept.popitem(last=False)
-        self._kept[_digest(cookie)] = _Session(who, now, now)
+        cookie, now = secrets.token_urlsafe(32), self._clock()
+        while len(self.kept) >= MOST_SESSIONS:
+            self.kept.popitem(last=False)
+        self.kept[_digest(cookie)] = Session(who, now, now)
         return cookie
 
     def who(self, cookie: str) -> str:
         """Return whose session a cookie is; empty when it is none, or over."""
-        key, now = _digest(cookie), self.clock()
-        found = self._kept.get(key)
+        key, now = _digest(cookie), self._clock()
+        found = self.kept.get(key)
         if found is None:
             return ""
         if now - found.seen > IDLE_S or now - found.began > LONGEST_S:
-            del self._kept[key]
+            del self.kept[key]
             return ""
         found.seen = now
-        self._kept.move_to_end(key)
+        self.kept.move_to_end(key)
         return found.who
 
     def end(self, cookie: str) -> None:
         """Sign out."""
-        self._kept.pop(_digest(cookie), None)
+        self.kept.pop(_digest(cookie), None)
 
 
 class Link:

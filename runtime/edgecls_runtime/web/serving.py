@@ -5,6 +5,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -27,6 +28,7 @@ from edgecls_runtime.web.logins import Link, read_secrets
 from edgecls_runtime.web.opening import Seen
 from edgecls_runtime.web.pictures import Given
 from edgecls_runtime.web.routes import Way, router, ways
+from edgecls_runtime.web.session_file import SessionFile
 from edgecls_runtime.web.settings import WebSettings
 from edgecls_runtime.web.trend import Trend
 
@@ -47,6 +49,7 @@ class Web:
         """Take the port and begin to serve; ``opening.open_web`` says what is raised."""
         secrets = read_secrets(settings)
         tls = _tls(settings)
+        self._kept = SessionFile(_beside(seen.journal), secrets)
         self._workers = {name: Worker(name) for name in ("disk", "pictures", "status")}
         door = listen(settings.host, settings.port)
         try:
@@ -60,6 +63,7 @@ class Web:
                 f"{'__Host-' if secure else ''}edgecls-{self.port}",
                 secure,
                 settings.open_on_loopback,
+                self._kept.sessions,
             )
             self.link = Link()
             self.inside = self._inside(seen, say)
@@ -89,6 +93,7 @@ class Web:
         self._server.should_exit = True
         self._thread.join(GRACE_S)
         self._door.close()
+        self._kept.write(self._kept.text())
         for worker in self._workers.values():
             worker.close()
 
@@ -97,6 +102,7 @@ class Web:
         disk, pictures = self._workers["disk"], self._workers["pictures"]
         return Inside(
             access=self.access,
+            kept=self._kept,
             link=self.link,
             hub=seen.hub,
             live=Live(seen.hub, pictures.pool),
@@ -130,6 +136,10 @@ class Web:
                 runner.run(self._server.serve(sockets=[self._door]))
         except Exception as error:  # noqa: BLE001 - the station goes on without its page
             self._said(f"ended: {type(error).__name__}: {error}; the station goes on without it")
+
+
+def _beside(journal: Path | None) -> Path | None:
+    return None if journal is None else journal.with_name(f"{journal.name}-sessions")
 
 
 def _config(application: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:

@@ -83,6 +83,8 @@ class StationApi:
             while not self._inside.stopping() and self._may_stay(request):
                 if ticks % round(STATUS_S / LOOK_S) == 0:
                     yield _event("status", await self._inside.status_table())
+                    if self._inside.kept.is_due:
+                        await self._inside.keep_sessions()
                 if wants_verdicts:
                     for text, number in self._news(last):
                         yield text

@@ -59,7 +59,12 @@ function watch() {
     $("lost").textContent = `No connection to the station since ${clock(lostSince)}. What you see is old.`;
     $("lost").hidden = false;
   }
-  if (stream?.readyState === EventSource.CLOSED) listen();
+  if (stream?.readyState !== EventSource.CLOSED) return;
+  // Perhaps it speaks, and not to us any more.
+  fetch("/login/state").then((answer) => answer.json()).then(
+    (state) => (state.signed_in ? listen() : location.reload()),
+    () => listen(),
+  );
 }
 
 let stream;
