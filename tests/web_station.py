@@ -20,7 +20,10 @@ from edgecls.errors import BundleError
 from edgecls.frame import Frame
 from edgecls.verdict import Cause, Look, Outline
 from edgecls_runtime.control import Control, Running
+from edgecls_runtime.evidence.picture import Format
+from edgecls_runtime.evidence.reading import Evidence
 from edgecls_runtime.journal import Journal, SessionLine
+from edgecls_runtime.outputs import image as evidence
 from edgecls_runtime.web.hub import Hub
 from edgecls_runtime.web.opening import Seen, open_web
 from edgecls_runtime.web.serving import Web
@@ -124,33 +127,6 @@ def verdict(number: int, counts_as: str = "pass", *, looks: bool = False) -> Ver
     )
 
 
-@dataclass(frozen=True)
-class Image:
-    """A kept image."""
-
-    path: Path
-
-
-@dataclass
-class Pictures:
-    """A folder with the image of each verdict, named by its id."""
-
-    folder: Path
-
-    def find(self, verdict_id: str) -> Path | None:
-        """Return the file of a verdict's image."""
-        path = self.folder / f"{verdict_id}.jpg"
-        return path if path.is_file() else None
-
-    def all(self) -> dict[str, "Image"]:
-        """Return everything."""
-        return {path.stem: Image(path) for path in self.folder.glob("*.jpg")}
-
-    def keep(self, verdict_id: str, image: NDArray[np.uint8]) -> None:
-        """Write an image."""
-        cv2.imwrite(str(self.folder / f"{verdict_id}.jpg"), image[..., ::-1])
-
-
 @dataclass
 class Changing:
     """Something whose recipe and bundle can be changed."""
@@ -189,11 +165,11 @@ class Station:
     def __post_init__(self) -> None:
         self.journal_path = self.folder / "verdicts.db"
         self.evidence = self.folder / "evidence"
-        self.evidence.mkdir()
         for name in ("bolt-head.bundle", "bolt-head-4.bundle", "bad.bundle"):
             (self.folder / name).mkdir()
             (self.folder / name / "manifest.json").write_text("{}", encoding="utf-8")
-        self.pictures = Pictures(self.evidence)
+        self.pictures = Evidence(self.evidence)
+        self.output = evidence.open(path=self.evidence, min_free_mb=1.0, format=Format.JPEG)
         self.journal = Journal(
             self.journal_path,
             SessionLine(
@@ -223,10 +199,10 @@ class Station:
         """Judge a part: keep it in the journal, and its image, and tell the hub."""
         kept = self.journal.record(verdict(number, counts_as, looks=looks))
         if image is not None:
-            self.pictures.keep(kept.id, image)
             kept = replace(
                 kept, frame=Frame(image, number, time.monotonic() - 0.02, "usb camera 0")
             )
+            self.output.send(kept)
         if tell:
             self.hub.send(kept)
         return kept
@@ -274,6 +250,7 @@ class Station:
 
     def close(self) -> None:
         self.control.close()
+        self.output.close()
         self.journal.close()
 
 

@@ -267,8 +267,10 @@ def test_a_kept_image_is_given_whole_and_small_and_not_again(station: Station, p
 
 
 def test_what_is_no_image_is_not_given_away(station: Station, page: Web) -> None:
-    kept = station.judge(1, "fail")
-    (station.evidence / f"{kept.id}.jpg").write_text("<script>", encoding="utf-8")
+    kept = station.judge(1, "fail", image=drawn_part(1, size=SMALL))
+    path = station.pictures.find(kept.id)
+    assert path is not None
+    path.write_text("<script>", encoding="utf-8")
 
     assert ask(page, f"/api/images/{kept.id}").status == 404
     assert ask(page, f"/api/images/{kept.id}?size=small").status == 404
