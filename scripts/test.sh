@@ -8,6 +8,7 @@ packages=(
     gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 python3-gi qemu-user-static mmdebstrap
     aravis-tools gir1.2-aravis-0.8 iproute2 mosquitto prometheus qemu-system-x86 genext2fs e2fsprogs
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
+    chromium
 )
 if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null && ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
     { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"; } \

@@ -19,6 +19,7 @@ from edgecls_runtime.placement import Limits
 from edgecls_runtime.recipes import Recipe
 from edgecls_runtime.views import settings as views_of_file
 from edgecls_runtime.views.settings import View
+from edgecls_runtime.web.settings import WebSettings
 
 FORMAT = 1
 # No clock waits forever: an infinite wait is a number that the operating system refuses.
@@ -82,6 +83,7 @@ class Settings:
         placement: How much of the network must run on the provider.
         journal: Where verdicts are kept; None keeps none.
         outputs: Told in this order.
+        web: The operator's page; None opens none.
         timeout_ms: Longest wait for a frame; then the part is REVIEW.
         max_age_ms: An older frame is not judged but REVIEW.
         name: Tells this station from others of its process: it begins the ids of its parts.
@@ -112,6 +114,7 @@ class Settings:
     placement: Limits = field(default_factory=Limits)
     journal: JournalSettings | None = None
     outputs: tuple[dict[str, object], ...] = ({"kind": "terminal"},)
+    web: WebSettings | None = None
     timeout_ms: float = 1000.0
     max_age_ms: float = 1000.0
     prepare_threads: int = 2

@@ -1,0 +1,3 @@
+// What the station said last, for whoever asks.
+
+export const known = { status: null };
