@@ -32,7 +32,7 @@ def call(
     Args:
         function: Its parameters are annotated with ``bool``, ``int``, ``float``, ``str``,
             ``Path``, a ``StrEnum``, a dataclass, ``tuple``, ``dict[str, ...]``, ``object`` (taken
-            as it is) or ``... | None``.
+            as it is), ``... | None``, or scalars to choose from such as ``int | str``.
         table: Keys and values as ``tomllib`` or ``json`` returned them.
         where: Path of the table in its file, such as ``camera``; begins every message.
         fault: The error to raise.
@@ -90,8 +90,8 @@ class _Reader:
         """Return ``value`` as the annotation asks, or raise the fault naming the key."""
         origin, arguments = get_origin(wanted), get_args(wanted)
         if origin in (Union, types.UnionType):
-            inner = next(a for a in arguments if a is not type(None))
-            return None if value is None else self.read(value, inner, where)
+            inner = [a for a in arguments if a is not type(None)]
+            return None if value is None else self._either(value, inner, where)
         if origin is tuple:
             return self._tuple(value, arguments, where)
         if origin is dict:
@@ -101,6 +101,15 @@ class _Reader:
         if is_dataclass(wanted) and isinstance(wanted, type):
             return call(wanted, value, where, self.fault, self.base)
         return self._scalar(value, wanted, where)
+
+    def _either(self, value: object, wanted: list[Any], where: str) -> object:
+        if len(wanted) == 1:
+            return self.read(value, wanted[0], where)
+        for one in wanted:
+            if type(value) is one:
+                return self.read(value, one, where)
+        names = " or ".join(one.__name__ for one in wanted)
+        raise self.fault(f"{where}: expected {names}, got {value!r}")
 
     def _tuple(self, value: object, arguments: tuple[Any, ...], where: str) -> tuple[object, ...]:
         if not isinstance(value, list | tuple):

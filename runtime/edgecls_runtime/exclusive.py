@@ -1,7 +1,8 @@
-"""What only one camera of a process can have, found before anything is opened.
+"""What only one part of a process can have, found before anything is opened.
 
 A file of ``cameras/`` says ``EXCLUSIVE = "device"``: the key of its table that names such a thing.
-A camera on the network serves several; its file says nothing.
+A camera on the network serves several; its file says nothing. A file of ``triggers/`` or
+``outputs/`` says ``PINS = ("pass_pin", "fail_pin")``: the keys that name pins.
 """
 
 import inspect
@@ -13,6 +14,8 @@ from edgecls import plugins
 from edgecls.errors import ConfigError
 
 CAMERAS = "edgecls_runtime.cameras"
+TRIGGERS = "edgecls_runtime.triggers"
+OUTPUTS = "edgecls_runtime.outputs"
 
 Table = Mapping[str, object]
 
@@ -38,6 +41,45 @@ def check(tables: Iterable[tuple[str, Table, Path]]) -> None:
                 f"expected one of its own for each camera"
             )
         owners[device] = where
+
+
+def check_pins(stations: Iterable[tuple[str, Table | None, Iterable[Table]]]) -> None:
+    """Refuse two that want one pin: outputs, triggers, of one station or of several.
+
+    Args:
+        stations: Each with its name, its trigger's table and those of its outputs.
+
+    Raises:
+        ConfigError: Two name the same; or a table names no kind.
+
+    """
+    owners: dict[str, str] = {}
+    for name, trigger, outputs in stations:
+        tables = [(OUTPUTS, f"output {_called(table)}", table) for table in outputs]
+        if trigger is not None:
+            tables.insert(0, (TRIGGERS, "trigger", trigger))
+        for room, where, table in tables:
+            module = plugins.module(room, plugins.kind(room, table, where))
+            for key in getattr(module, "PINS", ()):
+                if isinstance(pin := table.get(key), int | str):
+                    _own(_pin(pin, table.get("chip")), f"{name} {where}.{key}".strip(), owners)
+
+
+def _own(thing: str, where: str, owners: dict[str, str]) -> None:
+    if thing in owners:
+        raise ConfigError(f"{where}: {thing} is {owners[thing]} already; expected a pin of its own")
+    owners[thing] = where
+
+
+def _called(table: Table) -> object:
+    return table.get("name") or table.get("kind")
+
+
+def _pin(pin: int | str, chip: object) -> str:
+    """Return a pin by one name however it is written: without a chip, 17 is ``GPIO17``."""
+    if chip is None:
+        return f"GPIO{pin}" if isinstance(pin, int) else pin
+    return f"line {pin} of {str(chip).removeprefix('/dev/')}"
 
 
 def _device(table: Table, base: Path) -> str | None:

@@ -1,14 +1,21 @@
-"""Edges of a line of the kernel's GPIO chips, with the kernel's own time, in a thread."""
+"""Lines of the kernel's GPIO chips: where they are, and their edges, in a thread of its own.
+
+Edges carry the kernel's own time.
+"""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgecls.errors import MissingExtra, TriggerError
+from edgecls.errors import DeviceError, MissingExtra, TriggerError
+from edgecls_runtime import packages
+from edgecls_runtime.alarm import be_urgent
+from edgecls_runtime.probe import Probed
 
 if TYPE_CHECKING:
     from gpiod import EdgeEvent, LineRequest
@@ -18,6 +25,18 @@ RETRY_S = 0.5
 GRACE_S = 2.0
 # The most that the kernel keeps of edges that were not read yet.
 MOST_KEPT = 1024
+# What gpioinfo shows of who has a line.
+CONSUMER = "edgecls"
+
+
+HIGHEST_PIN = 65_535
+
+
+class Library(StrEnum):
+    """Who moves the pin."""
+
+    GPIOD = "gpiod"  # the kernel's own interface, on any board; edges have the kernel's time
+    GPIOZERO = "gpiozero"  # Raspberry Pi; also its pins far away, and its made-up ones
 
 
 class Pull(StrEnum):
@@ -37,16 +56,20 @@ class Place:
         line: Its name instead.
         chip: Device of the chip; None looks on each.
         pull: Resistor at the pin.
+        user: Who wants it, for messages.
+        error: What is raised when it cannot be had.
 
     """
 
     pin: int | None
     line: str | None
     chip: str | None
-    pull: Pull
+    pull: Pull = Pull.NONE
+    user: str = "gpio trigger"
+    error: type[DeviceError] = TriggerError
 
     def __str__(self) -> str:
-        return " ".join(filter(None, ("gpio trigger", self.chip, f"line {self.name}")))
+        return " ".join(filter(None, (self.user, self.chip, f"line {self.name}")))
 
     @property
     def name(self) -> str:
@@ -65,6 +88,8 @@ class ChipLine:
         change: Callable[..., object],
         lose: Callable[[str], object],
         back: Callable[[], object],
+        *,
+        urgent: bool = False,
     ) -> None:
         """Begin to watch.
 
@@ -73,14 +98,16 @@ class ChipLine:
             change: Told ``rising`` and ``at``, monotonic seconds, for each edge.
             lose: Told why the line is gone, or that edges were.
             back: Told when it is there again.
+            urgent: Whether all other threads wait for an edge; ``change`` must then be short.
 
         Raises:
-            TriggerError: There is no such line, or somebody else has it.
+            DeviceError: The place's own: there is no such line, or somebody else has it.
 
         """
         self._place, self._change, self._lose, self._back = place, change, lose, back
         self._request = _requested(place)
         self._number: int | None = None
+        self._urgent = urgent
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="gpio", daemon=True)
         self._thread.start()
@@ -91,6 +118,8 @@ class ChipLine:
         self._thread.join(GRACE_S)
 
     def _watch(self) -> None:
+        if self._urgent:
+            be_urgent()
         while not self._stopping.is_set():
             try:
                 if self._request.wait_edge_events(WAIT):
@@ -117,7 +146,7 @@ class ChipLine:
         while not self._stopping.wait(RETRY_S):
             try:
                 self._request, self._number = _requested(self._place), None
-            except TriggerError as error:
+            except DeviceError as error:
                 self._lose(str(error))
                 continue
             self._back()
@@ -129,18 +158,40 @@ def chips() -> list[str]:
     return sorted(str(path) for path in Path("/dev").glob("gpiochip*"))
 
 
+def library() -> Any:  # noqa: ANN401 - an extra, whose types need not be here
+    """Return the package gpiod.
+
+    Raises:
+        MissingExtra: It is not installed.
+
+    """
+    try:
+        return import_module("gpiod")
+    except ImportError as error:
+        raise MissingExtra("gpiod", "gpio") from error
+
+
+def probed(kind: str, what: str) -> Probed:
+    """Say for a kind whether the package is here, and which chips, and ``what`` they offer."""
+    package, devices = packages.installed("gpiod"), chips()
+    if package is None:
+        return Probed(kind, ready=False, what=str(MissingExtra("gpiod", "gpio")))
+    if not devices:
+        missing = "no /dev/gpiochip* here; expected a board with pins"
+        return Probed(kind, ready=False, what=missing, package=str(package))
+    return Probed(kind, ready=True, what=what, package=str(package), devices=tuple(devices))
+
+
 def _requested(place: Place) -> "LineRequest":
     """Ask the kernel for both edges of a line.
 
     Raises:
-        TriggerError: There is no such line, or somebody else has it.
+        DeviceError: There is no such line, or somebody else has it.
 
     """
-    try:
-        import gpiod  # noqa: PLC0415 - an extra
-        from gpiod.line import Bias, Clock, Direction, Edge  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtra("gpiod", "gpio") from error
+    gpiod = library()
+    from gpiod.line import Bias, Clock, Direction, Edge  # noqa: PLC0415 - an extra
+
     bias = {Pull.NONE: Bias.DISABLED, Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN}
     settings = gpiod.LineSettings(
         direction=Direction.INPUT,
@@ -148,21 +199,28 @@ def _requested(place: Place) -> "LineRequest":
         bias=bias[place.pull],
         event_clock=Clock.MONOTONIC,
     )
-    chip, offset = _found(place)
+    chip, offset = found(place)
     try:
-        return gpiod.request_lines(
-            chip, {offset: settings}, consumer="edgecls", event_buffer_size=MOST_KEPT
+        return gpiod.request_lines(  # type: ignore[no-any-return]
+            chip, {offset: settings}, consumer=CONSUMER, event_buffer_size=MOST_KEPT
         )
     except (OSError, ValueError) as error:
-        raise TriggerError(
-            f"{place}: {_reason(error)}; expected a line of {chip} that nobody else has"
-        ) from error
+        raise refused(place, chip, error) from error
 
 
-def _found(place: Place) -> tuple[str, int]:
-    """Return the chip of a line and its number there."""
-    import gpiod  # noqa: PLC0415 - an extra
+def refused(place: Place, chip: str, error: Exception) -> DeviceError:
+    """Return the error of a line that is there and is not to be had."""
+    return place.error(f"{place}: {reason(error)}; expected a line of {chip} that nobody else has")
 
+
+def found(place: Place) -> tuple[str, int]:
+    """Return the device of the chip of a line, and its number there.
+
+    Raises:
+        DeviceError: There is no such line.
+
+    """
+    gpiod = library()
     if place.chip is None:
         devices = chips()
     else:
@@ -176,16 +234,17 @@ def _found(place: Place) -> tuple[str, int]:
                 return device, chip.line_offset_from_id(wanted)
         except (OSError, ValueError) as error:
             if place.chip is not None:
-                raise TriggerError(
-                    f"{place}: {_reason(error)}; expected a line of {device}; try: gpioinfo"
+                raise place.error(
+                    f"{place}: {reason(error)}; expected a line of {device}; try: gpioinfo"
                 ) from error
-    found = ", ".join(devices) or "no /dev/gpiochip* here"
-    raise TriggerError(
-        f"{place}: no line of this name; looked on: {found}; give chip, or see: gpioinfo"
+    seen = ", ".join(devices) or "no /dev/gpiochip* here"
+    raise place.error(
+        f"{place}: no line of this name; looked on: {seen}; give chip, or see: gpioinfo"
     )
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return what the kernel says of a line, and what helps."""
     if isinstance(error, PermissionError):
         return "no permission; are you in group gpio?"
     return getattr(error, "strerror", None) or str(error)

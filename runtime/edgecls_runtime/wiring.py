@@ -125,6 +125,7 @@ def _check(files: Sequence[tuple[Settings, Path]]) -> None:
             f"expected a different name = '...' at the top of each file"
         )
     exclusive.check((f"camera {name}".strip(), table, base) for name, table, base in tables)
+    exclusive.check_pins((one.name, one.trigger, one.outputs) for one, _ in files)
 
 
 def _open(

@@ -40,6 +40,16 @@ def test_keys_become_arguments_and_an_integer_serves_where_a_float_is_wanted() -
     assert schema.call(open_camera, {"index": 0, "exposure_ms": 8}, "camera") == (0, 8.0, False)
 
 
+@pytest.mark.parametrize("pin", [17, "GPIO17", None])
+def test_a_value_may_be_one_of_several_types(pin: object) -> None:
+    def open_lamp(*, pin: int | str | None = None) -> int | str | None:
+        return pin
+
+    assert schema.call(open_lamp, {"pin": pin}, "lamp") == pin
+    with pytest.raises(ConfigError, match="^lamp.pin: expected int or str, got True$"):
+        schema.call(open_lamp, {"pin": True}, "lamp")
+
+
 def test_nested_tables_become_nested_dataclasses() -> None:
     table = {
         "lamp": {"colour": "blue"},

@@ -5,8 +5,9 @@ from contextlib import closing
 import pytest
 
 from edgecls.errors import TriggerError
+from edgecls_runtime.gpio_lines import Library
 from edgecls_runtime.triggers import gpio
-from edgecls_runtime.triggers.gpio import Edge, GpioTrigger, Library
+from edgecls_runtime.triggers.gpio import Edge, GpioTrigger
 from trigger_sources import PIN, bounce, missing
 
 MS = 0.001

@@ -4,25 +4,23 @@ A part is an edge after a time of quiet. Contacts bounce when they close and whe
 edges are watched: what comes within ``debounce_ms`` of any other is a bounce, counted and no part.
 """
 
-import time
 from enum import StrEnum
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgecls.errors import ConfigError, MissingExtra, TriggerError
-from edgecls_runtime import gpio_lines, packages
+from edgecls.errors import ConfigError
+from edgecls_runtime import gpio_lines
 from edgecls_runtime.announcements import Announcements
-from edgecls_runtime.gpio_lines import ChipLine, Place, Pull
+from edgecls_runtime.gpio_lines import ChipLine, Library, Place, Pull
 from edgecls_runtime.probe import Probed
+from edgecls_runtime.zero_pins import WatchedPin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # What a unit of systemd has to allow.
 DEVICES = ("gpiochip",)
+PINS = ("pin", "line")
 LONGEST_DEBOUNCE_MS = 10_000
-# Of another clock than ours: such a time is not believed.
-OLDEST_S = 1.0
 
 
 class Edge(StrEnum):
@@ -30,13 +28,6 @@ class Edge(StrEnum):
 
     RISING = "rising"
     FALLING = "falling"
-
-
-class Library(StrEnum):
-    """Who reads the pin."""
-
-    GPIOD = "gpiod"  # the kernel's own interface, on any board; edges have the kernel's time
-    GPIOZERO = "gpiozero"  # Raspberry Pi; also its pins far away, and its made-up ones
 
 
 class GpioTrigger(Announcements):
@@ -71,45 +62,17 @@ class GpioTrigger(Announcements):
         close, self._close = self._close, lambda: None
         close()
 
-    def listen_to_chip(self, place: Place) -> None:
-        """Watch a line of the kernel.
-
-        Raises:
-            TriggerError: There is no such line, or somebody else has it.
-
-        """
-        line = ChipLine(place, self.change, self.lose, self.back)
-        self._close = line.close
-
-    def listen_to_pin(self, pin: int, pull: Pull) -> None:
-        """Watch a pin of gpiozero.
+    def listen_to(self, place: Place, library: Library) -> None:
+        """Watch a pin.
 
         Raises:
             TriggerError: There is no such pin, or somebody else has it.
 
         """
-        device, errors = _gpiozero()
-        try:
-            up = {Pull.UP: True, Pull.DOWN: False, Pull.NONE: None}[pull]
-            opened = device(pin, pull_up=up, active_state=True if up is None else None)
-        except (errors.GPIOZeroError, OSError) as error:
-            raise TriggerError(
-                f"gpio trigger pin {pin}: {error}; expected a free pin, and a board that gpiozero "
-                f"knows; try library = 'gpiod'"
-            ) from error
-        factory = opened.pin_factory
-
-        def changed(ticks: float, state: int) -> None:
-            age = factory.ticks_diff(factory.ticks(), ticks)
-            self.change(
-                rising=bool(state), at=time.monotonic() - (age if 0 <= age < OLDEST_S else 0.0)
-            )
-
-        # Below gpiozero's own events: those leave out bounces, and cannot count them.
-        opened.pin.edges = "both"
-        opened.pin.when_changed = changed
-        self._kept = changed  # gpiozero holds it weakly
-        self._close = opened.close
+        if library is Library.GPIOD:
+            self._close = ChipLine(place, self.change, self.lose, self.back).close
+        else:
+            self._close = WatchedPin(place, self.change).close
 
 
 def open(  # noqa: PLR0913 - each is a key of the station's table
@@ -138,37 +101,19 @@ def open(  # noqa: PLR0913 - each is a key of the station's table
     if (pin is None) is (line is None):
         found = "neither pin nor line" if pin is None else "both pin and line"
         raise ConfigError(f"trigger.pin: {found}; expected one of them")
-    if pin is not None and not 0 <= pin <= 65_535:
-        raise ConfigError(f"trigger.pin: {pin}; expected 0 to 65535")
+    if pin is not None and not 0 <= pin <= gpio_lines.HIGHEST_PIN:
+        raise ConfigError(f"trigger.pin: {pin}; expected 0 to {gpio_lines.HIGHEST_PIN}")
     if not 0 <= debounce_ms <= LONGEST_DEBOUNCE_MS:
         raise ConfigError(
             f"trigger.debounce_ms: {debounce_ms:g}; expected 0 to {LONGEST_DEBOUNCE_MS}"
         )
-    trigger = GpioTrigger(edge, debounce_ms / 1000)
-    if library is Library.GPIOD:
-        trigger.listen_to_chip(Place(pin, line, chip, pull))
-    elif pin is None or chip is not None:
+    if library is Library.GPIOZERO and (pin is None or chip is not None):
         raise ConfigError("trigger.library: gpiozero knows pins by number; expected pin, no chip")
-    else:
-        trigger.listen_to_pin(pin, pull)
+    trigger = GpioTrigger(edge, debounce_ms / 1000)
+    trigger.listen_to(Place(pin, line, chip, pull), library)
     return trigger
 
 
 def probed() -> Probed:
     """Say whether the package is here, and which chips are."""
-    found, chips = packages.installed("gpiod"), gpio_lines.chips()
-    if found is None:
-        return Probed("gpio", ready=False, what=str(MissingExtra("gpiod", "gpio")))
-    if not chips:
-        what = "no /dev/gpiochip* here; expected a board with pins"
-        return Probed("gpio", ready=False, what=what, package=str(found))
-    return Probed("gpio", ready=True, what="edges", package=str(found), devices=tuple(chips))
-
-
-def _gpiozero() -> tuple[Any, Any]:
-    """Return gpiozero's input device and its errors; it ships no types."""
-    try:
-        gpiozero = import_module("gpiozero")
-    except ImportError as error:
-        raise MissingExtra("gpiozero", "gpio") from error
-    return gpiozero.InputDevice, gpiozero.exc
+    return gpio_lines.probed("gpio", "edges")
