@@ -55,6 +55,11 @@ class Failover:
         """The one that answers now, or answered last."""
         return self._classifier
 
+    @property
+    def fault(self) -> str:
+        """Why nothing answers at the moment; empty when one does."""
+        return self._fault
+
     def __call__(self, frame: Frame) -> Prediction:
         """Classify one frame.
 

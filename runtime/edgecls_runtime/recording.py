@@ -1,6 +1,7 @@
 """Verdicts become durable here, under the session line of what judged them."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Protocol
@@ -35,6 +36,7 @@ class Recording:
 
     Attributes:
         journal: Where verdicts are kept; None keeps none.
+        counted: What the verdicts of this run count as.
 
     """
 
@@ -51,6 +53,7 @@ class Recording:
         """
         self._jobs, self._job = jobs, jobs.newest
         self._judge = self._job.classify.classifier
+        self.counted: Counter[str] = Counter()
         self._overrun: Callable[[], int] = lambda: 0
         self.journal: Journal | None = None
         if (wanted := settings.journal) is not None:
@@ -70,8 +73,11 @@ class Recording:
                 self.journal.begin(session_line(self._judge, job.settings))
         verdict = replace(verdict, recipe=job.settings.recipe)
         if self.journal is not None:
-            return self.journal.record(verdict)
-        return replace(verdict, bundle=named(self._judge))
+            verdict = self.journal.record(verdict)
+        else:
+            verdict = replace(verdict, bundle=named(self._judge))
+        self.counted[verdict.counts_as] += 1
+        return verdict
 
     def note(self, text: str) -> None:
         """Keep a line about the station."""

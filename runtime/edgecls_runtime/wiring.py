@@ -11,7 +11,7 @@ from typing import Any
 
 from edgecls.errors import ConfigError
 from edgecls.progress import tell
-from edgecls_runtime import exclusive, recipes
+from edgecls_runtime import exclusive, operator_page, recipes
 from edgecls_runtime.assembly import Assembled
 from edgecls_runtime.capture.ahead import Ahead
 from edgecls_runtime.capture.triggered import TriggeredCamera
@@ -27,8 +27,10 @@ from edgecls_runtime.journal import Journal
 from edgecls_runtime.lines import Line
 from edgecls_runtime.protocols import Beating, Camera
 from edgecls_runtime.recording import Recording
-from edgecls_runtime.service.notify import Beats, Notifier
+from edgecls_runtime.service.attendance import Attendance
+from edgecls_runtime.service.notify import Notifier
 from edgecls_runtime.sources import Source, Sources
+from edgecls_runtime.standing import Rooms, Standing, counting
 from edgecls_runtime.station import Station
 from edgecls_runtime.succession import Job, Seat, Succession
 from edgecls_runtime.telling.outbox import Outbox
@@ -69,21 +71,21 @@ class Process:
         opened: What the caller gets.
         engines: Classifiers.
         stack: Closes classifiers, outputs and journals.
-        beating: Returns what one station more beats, for whoever watches for signs of life.
+        attendance: Who watches for signs of life, and looks at the machine.
 
     """
 
     opened: Opened
     engines: Engines
     stack: ExitStack
-    beating: Callable[[], Beats]
+    attendance: Attendance
 
 
 @contextmanager
 def open_stations(
     files: Sequence[tuple[Settings, Path]],
     again: Sequence[Callable[[], Settings]] = (),
-    beating: Callable[[], Beats] | None = None,
+    attendance: Attendance | None = None,
 ) -> Iterator[Opened]:
     """Open the stations of one process; close all of it afterwards.
 
@@ -92,7 +94,7 @@ def open_stations(
     Args:
         files: Settings, each with what relative paths in its tables of hardware are relative to.
         again: What reads each of the files again; none where they are no files.
-        beating: Returns what one station more beats, for whoever watches for signs of life.
+        attendance: Who watches for signs of life, and looks at the machine.
 
     Raises:
         ConfigError: Two stations have one name, or two cameras one device.
@@ -102,8 +104,12 @@ def open_stations(
     _check(files)
     opened = Opened()
     with ExitStack() as stack, opened.sources.together:
-        beating = beating or Notifier().beating
-        process = Process(opened, Engines(opened.classifiers), stack, beating)
+        process = Process(
+            opened,
+            Engines(opened.classifiers),
+            stack,
+            attendance or Attendance(notifier=Notifier()),
+        )
         stack.callback(process.engines.close)
         for (settings, base), reread in zip_longest(files, again):
             _open(settings, base, reread, process)
@@ -180,9 +186,28 @@ def _open(
         for name, source in sources.items()
     ]
     process.opened.stations.extend(_lines(station, seated, settings))
-    process.opened.controls[settings.name] = _control(
-        jobs, base, again, process, sources, recording
+    control = _control(jobs, base, again, process, sources, recording)
+    process.opened.controls[settings.name] = control
+    cameras = {name: source.camera for name, source in found.items()}
+    standing = Standing(
+        Rooms(
+            settings,
+            jobs,
+            recording,
+            cameras,
+            counting(list(cameras.values()), together=settings.together),
+            tuple(outboxes),
+            process.opened.sources,
+            process.attendance.conditions,
+        )
     )
+    for outbox in outboxes:
+        outbox.observe(standing.figures)
+    if settings.web is not None:
+        page = operator_page.opened(
+            settings.web, settings, base, standing.status, control, process.stack
+        )
+        outboxes.append(page)
 
 
 def _seated(  # noqa: PLR0913, PLR0917 - each of another room
@@ -252,7 +277,9 @@ def _control(  # noqa: PLR0913, PLR0917 - each of another room
 
 def _beats(outboxes: Sequence[Outbox], process: Process) -> Callable[[], None]:
     """Return what one station more beats, for whoever watches for signs of life."""
-    return partial(_beat, [*outboxes, process.stack.enter_context(closing(process.beating()))])
+    return partial(
+        _beat, [*outboxes, process.stack.enter_context(closing(process.attendance.beating()))]
+    )
 
 
 def _beat(told: Sequence[Beating]) -> None:

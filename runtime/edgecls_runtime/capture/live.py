@@ -97,6 +97,11 @@ class LiveCamera:
         self._thread.start()
 
     @property
+    def fault(self) -> str:
+        """Why it does not deliver at the moment; empty when it does."""
+        return self._fault if self._lost else ""
+
+    @property
     def counts(self) -> Counts:
         """What became of the frames, where each is a part."""
         with self._slot:

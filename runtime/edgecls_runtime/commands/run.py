@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     with (
         closing(_attendance(files)) as attendance,
         signals.collected(attendance.hung_up) as received,
-        open_stations(files, reread, attendance.beating) as opened,
+        open_stations(files, reread, attendance) as opened,
     ):
 
         def note(text: str) -> None:

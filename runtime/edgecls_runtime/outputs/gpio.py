@@ -19,6 +19,8 @@ from edgecls_runtime.driven_pins import Active, DrivenPins, Pin, Wiring
 from edgecls_runtime.gpio_lines import Library
 from edgecls_runtime.probe import Probed
 
+# What a unit of systemd has to allow.
+DEVICES = ("gpiochip",)
 PINS = ("pass_pin", "fail_pin", "review_pin", "alive_pin")
 ALIVE = "alive_pin"
 LONGEST_PULSE_MS = 10_000

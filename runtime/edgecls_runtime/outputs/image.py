@@ -16,6 +16,7 @@ from edgecls_runtime.evidence.keeping import Keeping, Limits
 from edgecls_runtime.evidence.picture import Format
 
 FRAMES = PATIENT = True
+WRITES = ("path",)
 MB = 2**20
 SCORES = 5
 

@@ -16,6 +16,8 @@ from edgecls_runtime.parts_in_flight import PartsInFlight
 from edgecls_runtime.probe import Probed
 from edgecls_runtime.reject_gate import PIN, Gate, RejectOutput, SafeState
 
+# What a unit of systemd has to allow.
+DEVICES = ("gpiochip",)
 PINS = (PIN, "encoder_pin")
 REJECTED = (Outcome.FAIL, Outcome.REVIEW, Cause.MISSED, Cause.ERROR, Cause.INCIDENT)
 LONGEST_DELAY_MS = 600_000

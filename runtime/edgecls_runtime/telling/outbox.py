@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from edgecls.errors import OutputError, OutputRefused
 from edgecls.verdict import Verdict
+from edgecls_runtime.figures import Figures, Observing
 from edgecls_runtime.journal.ledger import Telling
 from edgecls_runtime.journal.rows import row_number
 from edgecls_runtime.journal.writing import Journal
@@ -122,6 +123,11 @@ class Outbox(ABC):
         """Pass on that a part was announced."""
         if isinstance(self._output, Expecting):
             self._output.expect(part, at)
+
+    def observe(self, figures: Callable[[], Figures]) -> None:
+        """Let the output ask for figures of the station, if it shows any."""
+        if isinstance(self._output, Observing):
+            self._output.observe(figures)
 
     def beat(self) -> None:
         """Pass on that the station lives."""
