@@ -13,12 +13,10 @@ from edgecls_runtime.telling.settings import Audience
 from edgecls_runtime.web.hub import Hub
 from edgecls_runtime.web.opening import Seen, open_web
 from edgecls_runtime.web.pictures import NoPictures
-from edgecls_runtime.web.settings import WebSettings
 from edgecls_runtime.web.status import Status
 
 
 def opened(
-    web: WebSettings,
     settings: Settings,
     base: Path,
     status: Callable[[], Status],
@@ -28,8 +26,7 @@ def opened(
     """Open the page and return what tells it of verdicts.
 
     Args:
-        web: Who may reach it.
-        settings: The station file.
+        settings: The station file, with a ``[web]`` table.
         base: What relative paths in its tables of hardware are relative to.
         status: How the stations stand.
         control: Changes recipe and bundle.
@@ -40,6 +37,7 @@ def opened(
         MissingExtra: A package is not installed.
 
     """
+    assert settings.web is not None  # noqa: S101 - the caller has looked
     hub = Hub()
     folder = _evidence(settings, base)
     seen = Seen(
@@ -54,7 +52,7 @@ def opened(
     outbox = stack.enter_context(
         closing(Momentary(hub, Audience("web"), None, tell, traits=traits))
     )
-    stack.enter_context(closing(open_web(web, seen)))
+    stack.enter_context(closing(open_web(settings.web, seen)))
     return outbox
 
 

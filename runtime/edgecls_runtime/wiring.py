@@ -204,9 +204,7 @@ def _open(
     for outbox in outboxes:
         outbox.observe(standing.figures)
     if settings.web is not None:
-        page = operator_page.opened(
-            settings.web, settings, base, standing.status, control, process.stack
-        )
+        page = operator_page.opened(settings, base, standing.status, control, process.stack)
         outboxes.append(page)
 
 
