@@ -39,6 +39,7 @@ class Station(Generic[Answer]):
         record: Makes a verdict durable before any output is told, and returns it as it is kept.
         outputs: Told in this order, each by a thread of its own: none of them waits.
         beat: Called at each verdict and each wait for a part, for who watches for signs of life.
+        ended: Called when no more parts come: nobody waits for its signs of life any longer.
         fingerprint: SHA-256 of the pixels that the network got of a frame.
         settle: Verdicts of the frames of one part in, its verdict out; also where it has none.
         announced: Whether something announces parts: then a camera that is lost is no part.
@@ -59,6 +60,7 @@ class Station(Generic[Answer]):
     telling: AbstractContextManager[object] = field(default_factory=nullcontext)
     name: str = ""
     beat: Callable[[], object] = field(default=lambda: None)
+    ended: Callable[[], object] = field(default=lambda: None)
     fingerprint: Callable[[Frame], str] = field(default=lambda _: "")
     announced: bool = False
     settle: Callable[[Sequence[Verdict]], Verdict] = field(default=lambda verdicts: verdicts[0])
@@ -80,16 +82,19 @@ class Station(Generic[Answer]):
     def inspected(self, stop: Callable[[], bool], parts: int | None = None) -> Iterator[Verdict]:
         """Inspect parts and yield their verdicts, which nobody has been told; as ``run``."""
         count = 0
-        while not stop() and (parts is None or count < parts):
-            self.beat()
-            try:
-                verdict = self.inspect(str(count + 1))
-            except NoPart:
-                continue
-            except EndOfStream:
-                return
-            count += 1
-            yield verdict
+        try:
+            while not stop() and (parts is None or count < parts):
+                self.beat()
+                try:
+                    verdict = self.inspect(str(count + 1))
+                except NoPart:
+                    continue
+                except EndOfStream:
+                    return
+                count += 1
+                yield verdict
+        finally:
+            self.ended()
 
     def deliver(self, verdict: Verdict) -> Verdict:
         """Record a verdict and tell it; return it as it is kept.

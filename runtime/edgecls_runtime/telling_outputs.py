@@ -10,6 +10,7 @@ from edgecls.errors import ConfigError
 from edgecls.progress import tell
 from edgecls_runtime import outputs
 from edgecls_runtime.journal import Journal, open_reader
+from edgecls_runtime.protocols import Expecting
 from edgecls_runtime.telling.outbox import Keeping, Momentary, Outbox
 from edgecls_runtime.telling.settings import Audience, parted
 
@@ -52,6 +53,12 @@ def telling(
             stack.enter_context(open_reader(journal.path)) if journal and traits.keeps else None
         )
         output = outputs.open_table(own, where, base)
+        if audience.only and isinstance(output, Expecting):
+            output.close()
+            raise ConfigError(
+                f"{where}.only: {audience.name} must know of every part that comes to it; leave out"
+                f" only, and say in its own keys what it does with which"
+            )
         outbox: Outbox
         if journal is not None and reader is not None:
             outbox = Keeping(output, audience, journal, tell, verdicts=reader.verdicts)

@@ -25,7 +25,7 @@ from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.jobs import open_job
 from edgecls_runtime.journal import Journal
 from edgecls_runtime.lines import Line
-from edgecls_runtime.protocols import Beating, Camera
+from edgecls_runtime.protocols import Camera
 from edgecls_runtime.recording import Recording
 from edgecls_runtime.service.attendance import Attendance
 from edgecls_runtime.service.notify import Notifier
@@ -33,6 +33,7 @@ from edgecls_runtime.sources import Source, Sources
 from edgecls_runtime.standing import Rooms, Standing, counting
 from edgecls_runtime.station import Station
 from edgecls_runtime.succession import Job, Seat, Succession
+from edgecls_runtime.telling.chorus import Chorus
 from edgecls_runtime.telling.outbox import Outbox
 from edgecls_runtime.telling_outputs import telling
 from edgecls_runtime.turns import Turns
@@ -174,9 +175,10 @@ def _open(
         telling=Turns(),
         announced=settings.trigger is not None,
     )
+    chorus = Chorus(outboxes)
     seated = [
         _seated(
-            replace(station, beat=_beats(outboxes, process)),
+            _beating(station, chorus, process),
             jobs,
             settings,
             name,
@@ -273,16 +275,21 @@ def _control(  # noqa: PLR0913, PLR0917 - each of another room
     return process.stack.enter_context(closing(Control(changeover, say)))
 
 
-def _beats(outboxes: Sequence[Outbox], process: Process) -> Callable[[], None]:
-    """Return what one station more beats, for whoever watches for signs of life."""
-    return partial(
-        _beat, [*outboxes, process.stack.enter_context(closing(process.attendance.beating()))]
-    )
+def _beating(station: Station[Any], chorus: Chorus, process: Process) -> Station[Any]:
+    """Return a station whose signs of life reach its outputs, and whoever watches the process."""
+    voices = (chorus.voice(), process.attendance.beating())
+    for voice in voices:
+        process.stack.callback(voice.close)
 
+    def beat() -> None:
+        for voice in voices:
+            voice.beat()
 
-def _beat(told: Sequence[Beating]) -> None:
-    for one in told:
-        one.beat()
+    def ended() -> None:
+        for voice in voices:
+            voice.close()
+
+    return replace(station, beat=beat, ended=ended)
 
 
 def _overrun(sources: Sequence[Source], *, together: bool) -> int:

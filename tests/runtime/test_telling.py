@@ -14,6 +14,7 @@ from edgecls.errors import ConfigError, OutputError, OutputRefused
 from edgecls.verdict import Cause
 from edgecls_runtime.journal import Journal, open_reader
 from edgecls_runtime.journal.chain import Value
+from edgecls_runtime.telling.chorus import Chorus
 from edgecls_runtime.telling.outbox import Keeping, Momentary, Outbox, Traits
 from edgecls_runtime.telling.settings import Audience
 from journals import SESSION
@@ -286,3 +287,29 @@ def test_a_line_that_is_too_slow_loses_the_newest_and_counts_them(journal: Journ
 def test_what_no_output_can_keep_is_refused(keys: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         Audience(**keys)  # type: ignore[arg-type]
+
+
+def test_a_station_that_hangs_is_not_hidden_by_the_signs_of_life_of_its_neighbour() -> None:
+    beats: list[int] = []
+    chorus = Chorus([Beaten(beats)])
+    left, right = chorus.voice(), chorus.voice()
+
+    for _ in range(3):
+        left.beat()
+    alone = len(beats)
+    right.beat()
+    together = len(beats)
+    right.close()
+    left.beat()
+
+    assert (alone, together, len(beats)) == (0, 1, 2)
+
+
+class Beaten:
+    """Whoever watches for signs of life."""
+
+    def __init__(self, beats: list[int]) -> None:
+        self._beats = beats
+
+    def beat(self) -> None:
+        self._beats.append(1)
