@@ -1,8 +1,12 @@
-"""A client that knows only what the server tells it: python opcua_reader.py URL, prints JSON."""
+"""A client that knows only what the server tells it: python opcua_reader.py URL, prints JSON.
+
+With ``deaf`` behind the URL it subscribes to results, and takes long for each; it must be killed.
+"""
 
 import asyncio
 import json
 import sys
+import time
 
 from asyncua import Client, ua
 
@@ -34,5 +38,25 @@ async def read(url: str) -> dict[str, object]:
         }
 
 
+class Deaf:
+    """Takes long for each event."""
+
+    def event_notification(self, _: object) -> None:
+        """Hold up everything else, too."""
+        time.sleep(0.05)
+
+
+async def listen(url: str) -> None:
+    """Say that it has subscribed, then listen."""
+    async with Client(url, timeout=30) as client:
+        subscription = await client.create_subscription(20, Deaf())
+        await subscription.subscribe_events(client.nodes.server, client.get_node("ns=2;i=1024"))
+        print("subscribed", flush=True)  # noqa: T201
+        await asyncio.sleep(3600)
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(read(sys.argv[1]))))  # noqa: T201
+    if sys.argv[2:]:
+        asyncio.run(listen(sys.argv[1]))
+    else:
+        print(json.dumps(asyncio.run(read(sys.argv[1]))))  # noqa: T201

@@ -155,9 +155,9 @@ def certificates(folder: Path) -> None:
 class Plc:
     """A Modbus server in a process of its own, and a client that plays its program."""
 
-    def __init__(self) -> None:
-        """Start it."""
-        self.port = closed_port()
+    def __init__(self, delay: float = 0.0, port: int = 0) -> None:
+        """Start it; ``delay``: seconds that it takes for an answer; port 0 takes a free one."""
+        self.port, self._delay = port or closed_port(), delay
         self.start()
 
     @property
@@ -167,7 +167,7 @@ class Plc:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        command = [sys.executable, str(MODBUS_SERVER), str(self.port)]
+        command = [sys.executable, str(MODBUS_SERVER), str(self.port), str(self._delay)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MOST_CLIENTS = 16
 MOST_SUBSCRIPTIONS = 64
-MOST_QUEUED = 1000
+# Of a client that does not keep up: events that wait, and messages that it has not confirmed.
+MOST_EVENTS, MOST_MESSAGES = 1000, 100
 MOST_PENDING = 100
 URI = "urn:edgecls:station"
 POLICIES = (
@@ -98,8 +99,8 @@ async def serve(place: Place, access: Access, where: str) -> tuple[Server, Visio
     await _secure(server, access, where)
     limits = server.iserver
     limits.max_connections, limits.max_subscriptions = MOST_CLIENTS, MOST_SUBSCRIPTIONS
-    limits.max_monitored_item_queue_size = MOST_QUEUED
-    limits.max_unacked_messages_per_subscription = MOST_QUEUED
+    limits.max_monitored_item_queue_size = MOST_EVENTS
+    limits.max_unacked_messages_per_subscription = MOST_MESSAGES
     limits.max_pending_messages_per_connection = MOST_PENDING
     types = Types(server, await server.register_namespace(companion.URI))
     await types.add()
