@@ -39,7 +39,8 @@ def _perhaps_lost(classifier: Classifier, prepared: Image) -> list[Prediction]:
 
 def run(plan: Path) -> int:
     """Run the station of a plan; return the exit code."""
-    Classifier.scored = _perhaps_lost  # type: ignore[method-assign] # whoever opens one
+    # Of every classifier, whoever opens it: a station that lost its provider opens another one.
+    Classifier.scored = _perhaps_lost  # type: ignore[assignment, method-assign]
     threading.Thread(target=_listen, daemon=True).start()
     try:
         _station(Plan.read(plan))

@@ -193,12 +193,12 @@ class Scene:
         )  # fmt: skip
 
     @contextmanager
-    def trial(self, plan: Plan) -> Iterator[Trial]:
+    def trial(self, plan: Plan, feed_hz: float = FEED_HZ) -> Iterator[Trial]:
         """Run the station of a plan; it ends with the block, whatever happens."""
         stations = tuple(self.settings.station_of(name) for name in self.shown)
         with (
             started(plan) as running,
-            feeding.fed(plan.port, FEED_HZ, lambda: len(running.told) // len(stations)) as feeder,
+            feeding.fed(plan.port, feed_hz, lambda: len(running.told) // len(stations)) as feeder,
         ):
             yield Trial(running, plan, stations, feeder)
 

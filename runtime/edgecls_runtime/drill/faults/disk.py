@@ -8,7 +8,9 @@ from edgecls_runtime.drill.scene import Broken, Scene, Trial
 from edgecls_runtime.drill.small_disk import Disk, Limit, small_disk
 
 DISK_MB = 32
-RESERVE_MB = 1.0
+RESERVE_MB = 0.3
+# Many, for the reserve lasts long.
+FEED_HZ = 50.0
 FULL_S = 180.0
 BACK_S = 30.0
 LASTS, FULL, AGAIN = "its reserve is being used", "parts are REVIEW until", "writing again"
@@ -24,7 +26,7 @@ def tried(scene: Scene) -> Seen:
         plan = scene.plan(journal=folder / "verdicts.db" if small else None)
         # A small reserve: a drill is not to wait until that of the station is used up.
         plan = replace(plan, reserve_mb=RESERVE_MB if small else 0.0)
-        trial = stack.enter_context(scene.trial(plan))
+        trial = stack.enter_context(scene.trial(plan, feed_hz=FEED_HZ))
         text, right = _filled(trial, small or Limit())
         found = trial.ended()
     return Seen(right and not found.wrong, f"{text}; journal: {found.said}")
