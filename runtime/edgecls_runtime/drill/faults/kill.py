@@ -1,6 +1,7 @@
 """kill -9 in the middle of the work: what was acknowledged and told must be in the journal."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgecls_runtime.drill.account import Account, account
@@ -31,7 +32,7 @@ class Killed:
     early: int = 0
 
 
-def killed(plan: Plan, delays: list[float | None]) -> Killed:
+def killed(plan: Plan, delays: Sequence[float]) -> Killed:
     """Start the station of a plan and kill it, again and again; then end it well.
 
     Args:
@@ -66,7 +67,7 @@ def tried(scene: Scene) -> Seen:
     """Kill the station at random moments while parts are announced."""
     scene.require(journal=True, judges=False)
     random_ = random.Random()  # noqa: S311 - no secret
-    delays: list[float | None] = [random_.uniform(0.0, LONGEST_S) for _ in range(TIMES)]
+    delays = [random_.uniform(0.0, LONGEST_S) for _ in range(TIMES)]
     plan = scene.plan()
     feeder = None if plan.port is None else Feeder(plan.port, 5 * FEED_HZ)
     try:
