@@ -14,7 +14,7 @@ from station_bench.line import Line, Loaded, Row
 
 # Of the kills, and how late after the first verdict, or after the start of the process, s.
 AFTER_FIRST, LATEST_S, LATEST_START_S = 0.8, 0.4, 1.2
-FEEDERS, FEED_HZ = 2, 30.0
+FEEDERS, FEED_HZ = 2, 50.0
 AT_ONCE = 50
 CATCH_UP_S = 120.0
 MOST_RESTART_S = 3.0
