@@ -39,6 +39,7 @@ def measured(line: Line, rate_hz: float) -> list[Row]:
         back = again and running.until_told(lambda one: one.is_judged and one.at > again, BACK_S)
         running.until(lambda: False, 2.0)
         feeder.stop()
+        running.until(lambda: False, 3.0)  # what waits is judged, and told
         running.stop()
         told = [one.table for one in running.told]
         said = account(folder / "verdicts.db", told, feeder.acknowledged, kept=plan.told)

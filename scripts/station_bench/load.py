@@ -43,6 +43,7 @@ def measured(line: Line, minutes: float, rate_hz: float) -> list[Row]:
         judged = (len(running.told) - first) / (time.monotonic() - began)
         for feeder in feeders:
             feeder.stop()
+        time.sleep(EVERY_S)
         running.stop()
     told = [one.table for one in running.told]
     taken = [part for feeder in feeders for part in feeder.acknowledged]
@@ -50,10 +51,11 @@ def measured(line: Line, minutes: float, rate_hz: float) -> list[Row]:
     settled = looks[int(SETTLED * len(looks)) :]
     grown = slope([(at, one.memory_mb) for at, one in settled])
     threads, files = (sorted({getattr(h, k) for _, h in settled}) for k in ("threads", "files"))
-    missed = sum(one["cause"] == "missed" for one in told)
+    missed = [str(one["reason"]) for one in told if one["cause"] == "missed"]
+    why = f" ({missed[-1]})" if missed else ""
     return [
         Row(f"{minutes:g} minutes of {rate_hz:g} parts a second",
-            f"{judged:.1f} verdicts a second, {len(told)} in all, {missed} missed",
+            f"{judged:.1f} verdicts a second, {len(told)} in all, {len(missed)} missed{why}",
             f"{rate_hz:g}", reached=judged > 0.97 * rate_hz),
         Row("memory", f"{settled[0][1].memory_mb:.1f} MB, then {settled[-1][1].memory_mb:.1f} MB: "
             f"{grown:+.1f} MB an hour", f"within {MOST_MB_AN_HOUR:g}",
