@@ -41,6 +41,7 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "replay": (RUNTIME, "cpu", "judge kept images again: what would another bundle change?"),
     "evidence": (RUNTIME, "cpu", "a data set of what people said about kept images"),
     "service": (RUNTIME, "cpu", "a station that systemd starts, watches and ends"),
+    "drill": (RUNTIME, "cpu", "what a station does about faults: expected and seen, on itself"),
     "demo": (EXPORTER, "demo", "the whole job on photos of solar cells"),
 }
 # Faults reach the user as our own messages; OpenCV and FFmpeg add theirs only when asked.

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +20,11 @@ from edgecls.verdict import Cause
 from edgecls_runtime.journal import SCHEMA_VERSION, Journal, open_reader, retention
 from edgecls_runtime.journal.checking import check
 from edgecls_runtime.journal.ledger import Telling
+from edgecls_runtime.journal.steady_clock import SteadyClock
 from journals import LOOKS, SESSION, verdict
+from trigger_sources import until
+
+WAIT_S = 30.0
 
 
 def rows(path: Path, columns: str = "part") -> list[tuple[object, ...]]:
@@ -321,6 +326,69 @@ def test_a_verdict_that_an_output_was_not_told_yet_is_not_removed(tmp_path: Path
     journal.close()
     database.close()
     assert rows(tmp_path / "v.db") == [("2",), ("3",), ("4",)]
+
+
+def test_what_stands_before_a_verdict_of_a_clock_that_was_wrong_is_not_removed_with_it(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    for part in range(6):
+        journal.record(verdict(str(part)))
+    database = sqlite3.connect(tmp_path / "v.db", isolation_level=None)
+    # As after a start without a clock: 0 is old, 3 says so only.
+    database.execute("UPDATE verdicts SET recorded_at = '1970-01-01' WHERE part IN ('0', '3')")
+
+    removed = retention.remove(database, "1999")
+
+    journal.close()
+    database.close()
+    assert removed == 1
+    assert rows(tmp_path / "v.db") == [("1",), ("2",), ("3",), ("4",), ("5",)]
+
+
+def test_a_clock_that_was_set_is_not_believed_for_a_day() -> None:
+    clock = SteadyClock(1000.0, 10.0)
+
+    steady = [
+        clock.is_steady(wall, monotonic)
+        for wall, monotonic in (
+            (1100.0, 110.0),
+            (1100.0 + 3600, 111.0),  # set on by an hour
+            (1100.0 + 3700, 211.0),
+            (1100.0 + 3600 + 86_399, 86_510.0),
+            (1100.0 + 3600 + 86_400, 86_511.0),
+        )
+    ]
+
+    assert steady == [True, False, False, False, True]
+
+
+def times_begun(log: Path) -> int:
+    """Return how often a write-ahead log was begun: SQLite counts that in its header."""
+    return int.from_bytes(log.read_bytes()[12:16], "big")
+
+
+def test_the_log_of_a_journal_that_is_never_idle_begins_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "v.db", SESSION)
+    journal.record(verdict("1"))
+    log = tmp_path / "v.db-wal"
+    first = times_begun(log)
+    over = threading.Event()
+
+    def announce() -> None:
+        while not over.wait(0.001):
+            journal.announce("2", time.monotonic())
+
+    writers = [threading.Thread(target=announce) for _ in range(2)]
+    for one in writers:
+        one.start()
+    try:
+        until(lambda: times_begun(log) > first + 1, WAIT_S)
+    finally:
+        over.set()
+        for one in writers:
+            one.join()
+        journal.close()
 
 
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:

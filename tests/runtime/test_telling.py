@@ -14,6 +14,7 @@ from edgecls.errors import ConfigError, OutputError, OutputRefused
 from edgecls.verdict import Cause
 from edgecls_runtime.journal import Journal, open_reader
 from edgecls_runtime.journal.chain import Value
+from edgecls_runtime.telling import outbox as outbox_room
 from edgecls_runtime.telling.chorus import Chorus
 from edgecls_runtime.telling.outbox import Keeping, Momentary, Outbox, Traits
 from edgecls_runtime.telling.settings import Audience
@@ -103,6 +104,25 @@ def test_an_output_that_hangs_delays_nobody(journal: Journal, keeps: bool) -> No
         until(lambda: bool(line.heard), WAIT_S)
 
     assert took < 5
+
+
+def test_what_is_not_wanted_takes_no_place_of_what_is(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_room, "MOST_WAITING", 10)
+    line = Line()
+    with open_reader(journal.path) as reader:
+        audience = Audience("line", only=("fail",))
+        outbox = Keeping(line, audience, journal, print, verdicts=reader.verdicts)
+        for part in range(20):
+            outbox.send(journal.record(verdict(str(part))))
+        until(lambda: outbox.state.backlog == 0, WAIT_S)
+        outbox.send(journal.record(replace(verdict("last"), outcome=Outcome.FAIL)))
+        until(lambda: line.parts == ["last"], WAIT_S)
+        outbox.close()
+
+        (told,) = reader.tellings(21)
+    assert told["after_ms"] is not None
 
 
 def test_an_output_that_keeps_is_told_all_in_order_once_it_is_back(journal: Journal) -> None:

@@ -2,12 +2,14 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edgecls_runtime.journal import retention
+from edgecls_runtime.journal.steady_clock import SteadyClock
 
 PERIOD_S = 1.0
 GRACE_S = 5.0
@@ -41,12 +43,13 @@ class Housekeeping:
 
     def _work(self) -> None:
         database = sqlite3.connect(self._path, isolation_level=None, timeout=2.0)
-        rounds = 0
+        rounds, clock = 0, SteadyClock(time.time(), time.monotonic())
         while not self._stopping.wait(PERIOD_S):
             # A full disk is told of where verdicts are recorded.
             with suppress(sqlite3.Error, OSError):
+                steady = clock.is_steady(time.time(), time.monotonic())
                 self._tidy(database)
-                if self._keep_days and rounds % REMOVE_EVERY == 0:
+                if self._keep_days and steady and rounds % REMOVE_EVERY == 0:
                     oldest = datetime.now(UTC) - timedelta(days=self._keep_days)
                     retention.remove(database, oldest.isoformat(timespec="milliseconds"))
             rounds += 1

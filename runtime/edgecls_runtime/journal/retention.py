@@ -1,6 +1,7 @@
 """Remove verdicts that are too old; the chain goes on from the last one that was removed."""
 
 import sqlite3
+from itertools import takewhile
 
 # In one transaction: a verdict that is to be recorded waits no longer than for these.
 AT_ONCE = 200
@@ -28,15 +29,17 @@ def remove(database: sqlite3.Connection, before: str) -> int:
 def _remove_some(database: sqlite3.Connection, before: str) -> int:
     database.execute("BEGIN IMMEDIATE")
     try:
-        found = database.execute(
-            "SELECT id, session, chain FROM verdicts WHERE recorded_at < ?"
-            " AND id < (SELECT max(id) FROM verdicts)"
+        oldest = database.execute(
+            "SELECT id, session, chain, recorded_at FROM verdicts"
+            " WHERE id < (SELECT max(id) FROM verdicts)"
             " AND id <= (SELECT coalesce(min(verdict), 9e18) FROM cursors)"
             " ORDER BY id LIMIT ?",
-            (before, AT_ONCE),
+            (AT_ONCE,),
         ).fetchall()
+        # Up to the first that is new: behind it stands what a clock that was wrong calls old.
+        found = [*takewhile(lambda row: row[3] < before, oldest)]
         if found:
-            number, session, chain = found[-1]
+            number, session, chain, _ = found[-1]
             database.execute("DELETE FROM verdicts WHERE id <= ?", (number,))
             database.execute("DELETE FROM tellings WHERE verdict <= ?", (number,))
             database.execute(

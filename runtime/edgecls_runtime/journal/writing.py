@@ -20,6 +20,10 @@ from edgecls_runtime.journal.schema import SessionLine
 
 # Verdicts that wait in memory for a disk that is full; 10,000 are about 10 MB.
 MOST_HELD = 10_000
+# Moves the log into the file, as far as nobody reads it; the next that is written begins it anew
+# when it was moved to its end. In pages of 4 KB, what is long.
+CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+LONG_LOG = 1000
 
 
 class Journal:
@@ -229,7 +233,12 @@ class Journal:
                 self._write_held()
                 self._recover()
             self._reserve.fill()
-        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        _, length, _ = database.execute(CHECKPOINT).fetchone()
+        if length > LONG_LOG:
+            # While something is always written, the log is never moved to its end, and grows for
+            # ever: what came meanwhile, a few pages, is moved while everybody waits.
+            with self._lock:
+                database.execute(CHECKPOINT)
 
 
 def _owned(path: Path) -> IO[str]:

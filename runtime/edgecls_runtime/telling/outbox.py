@@ -372,6 +372,7 @@ class Keeping(Outbox):
         if self._stopping and time.monotonic() > self._ends_at:
             return False
         if not self._is_wanted(verdict):
+            self._decided.pop(row_number(verdict.id), None)
             return True
         state, reason = self._tell(verdict)
         if state == "failed" and self._fault:  # it is down: this one is told again

@@ -1,0 +1,1 @@
+"""What ``bench_station.py`` measures, a file each."""
