@@ -113,6 +113,18 @@ class Control:
         """
         return self._ask(f"recipe {name}", lambda: self._station.change_recipe(name))
 
+    def change_recipe_number(self, number: int) -> "Future[Answer]":
+        """Judge by a recipe of the station file, counted from 1, as PLCs know them.
+
+        Raises:
+            ValueError: There are not so many.
+
+        """
+        recipes = self.running.recipes
+        if not 1 <= number <= len(recipes):
+            raise ValueError(f"recipe {number}: expected 1 to {len(recipes)}")
+        return self.change_recipe(recipes[number - 1])
+
     def change_bundle(self, path: Path) -> "Future[Answer]":
         """Judge with another bundle until the recipe is changed or the file is read again.
 

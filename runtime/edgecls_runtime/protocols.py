@@ -1,5 +1,6 @@
 """The kinds of hardware a station touches, as small as they can be."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -162,6 +163,18 @@ class Beating(Protocol):
         """Take note that the station works; called at each verdict and each wait for a part.
 
         Called by the station's thread: it returns at once.
+        """
+        ...
+
+
+@runtime_checkable
+class Ordering(Protocol):
+    """An output whose other side may order another recipe, as a PLC does by its number."""
+
+    def take_orders(self, order: Callable[[int], object]) -> None:
+        """Take what is called with the number of a recipe; it returns at once.
+
+        ``order`` raises ValueError for a number that no recipe has.
         """
         ...
 

@@ -205,6 +205,7 @@ def _open(
     )
     for outbox in outboxes:
         outbox.observe(standing.figures)
+        outbox.take_orders(control.change_recipe_number)
     if settings.web is not None:
         page = operator_page.opened(settings, base, standing.status, control, process.stack)
         outboxes.append(page)

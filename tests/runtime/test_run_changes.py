@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from bundles import lying, renamed
+from outputs_field import asker
 from parts import LABELS, Made, part_image
 from running import WAIT_S, Run, started
 from servers import MjpegServer
-from trigger_sources import closed_port, post, until
+from trigger_sources import closed_port, missing, post, until
 
 GOOD = part_image(LABELS[0], np.random.default_rng(3))
 SPEED_MS = 25
@@ -209,3 +210,32 @@ def test_a_hang_up_without_a_station_file_is_refused_and_the_run_goes_on(
         "reload: refused: no station file; what flags say is changed by a restart; "
         "what judged before still does\n"
     )
+
+
+def test_a_plc_orders_a_recipe_by_its_number(
+    made: Made, camera: MjpegServer, tmp_path: Path
+) -> None:
+    if why := missing("pymodbus"):
+        pytest.skip(why)
+    port, modbus = closed_port(), closed_port()
+    station = Station(tmp_path, camera, f'kind = "http"\nport = {port}', made.path)
+    output = f'[[outputs]]\nkind = "modbus_server"\nport = {modbus}\n'
+    terminal = '[[outputs]]\nkind = "terminal"\n'
+    text = station.file.read_text(encoding="utf-8")
+    station.file.write_text(f"{text}{output}{terminal}", encoding="utf-8")
+
+    with started(station.file) as run:
+        until(lambda: announced(port, "bolt 1"), WAIT_S)
+        judged = [run.next()]
+        with closing(asker(modbus)) as plc:
+            refused = plc.write_register(1001, 3)
+            taken = plc.write_register(1001, 2)
+        until(lambda: bool(station.notes), WAIT_S)
+        announced(port, "bolt 2")
+        judged.append(run.next())
+        run.end(signal.SIGTERM)
+
+    assert [(line["recipe"], line["outcome"]) for line in judged] == [
+        ("m6", "pass"), ("m8", "fail")
+    ]  # fmt: skip
+    assert (refused.isError(), taken.isError()) == (True, False)

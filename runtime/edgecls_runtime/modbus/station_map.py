@@ -55,7 +55,7 @@ class StationMap:
             part_registers: Room for the part's id.
 
         """
-        self.on_recipe: Callable[[int], None] | None = None
+        self.on_recipe: Callable[[int], object] | None = None
         self._labels, self._part_registers = labels, part_registers
         self._changed = threading.Condition()
         self._state = State.IDLE

@@ -5,6 +5,7 @@ Modbus knows no passwords: it is bound to this machine, or knows the addresses o
 
 import ipaddress
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from edgecls.errors import ConfigError, OutputError
@@ -50,6 +51,10 @@ class ModbusServerOutput:
             target=server.serve_forever, args=(POLL_S,), name="modbus server", daemon=True
         )
         self._thread.start()
+
+    def take_orders(self, order: Callable[[int], object]) -> None:
+        """Pass on which recipe a PLC orders, by its number."""
+        self.map.on_recipe = order
 
     def send(self, verdict: Verdict) -> None:
         """Show one verdict, and wait for a PLC where it is to acknowledge.

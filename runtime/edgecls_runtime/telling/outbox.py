@@ -19,7 +19,7 @@ from edgecls_runtime.figures import Figures, Observing
 from edgecls_runtime.journal.ledger import Telling
 from edgecls_runtime.journal.rows import row_number
 from edgecls_runtime.journal.writing import Journal
-from edgecls_runtime.protocols import Beating, Expecting, Output, Safeguarding
+from edgecls_runtime.protocols import Beating, Expecting, Ordering, Output, Safeguarding
 from edgecls_runtime.telling.settings import Audience
 
 # Verdicts that wait for a momentary output; of those with pictures, which are megabytes, few.
@@ -128,6 +128,11 @@ class Outbox(ABC):
         """Let the output ask for figures of the station, if it shows any."""
         if isinstance(self._output, Observing):
             self._output.observe(figures)
+
+    def take_orders(self, order: Callable[[int], object]) -> None:
+        """Let the other side order recipes, if it can."""
+        if isinstance(self._output, Ordering):
+            self._output.take_orders(order)
 
     def beat(self) -> None:
         """Pass on that the station lives."""
