@@ -1,6 +1,8 @@
 """What many tests stand on: photos of made-up parts, and a bundle of a small trained network."""
 
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -91,3 +93,15 @@ def made_up_pins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     if device.pin_factory is not None:
         device.pin_factory.reset()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of half a megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,17 +69,6 @@ os.kill(os.getpid(), 9)
     subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ})
 
     assert rows(tmp_path / "v.db") == [("1",)]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_on_a_full_disk_a_part_is_review_and_is_kept_as_that_when_there_is_room(

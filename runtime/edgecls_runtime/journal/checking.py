@@ -41,6 +41,8 @@ def check(reader: Reader, head: str = "") -> Checked:
         one["id"]: chain.session_hash([one[column] for column in chain.SESSION_COLUMNS])
         for one in reader.table("sessions")
     }
+    # Versions without a chain knew no runs either.
+    chained = {one["id"] for one in reader.table("sessions") if one["run"] is not None}
     previous = str(about["removed_chain"]) or chain.genesis(reader.id)
     last = int(about["removed_through"] or 0)
     entries = unchained = 0
@@ -48,7 +50,7 @@ def check(reader: Reader, head: str = "") -> Checked:
     is_head_found = not head or previous.startswith(head)
     for row in reader.rows(Query()):
         number = int(row["id"] or 0)
-        if not entries and not row["chain"]:
+        if not entries and not row["chain"] and row["session"] not in chained:
             unchained, last = unchained + 1, number
             continue
         faults += _faults_of(row, last, previous, sessions)

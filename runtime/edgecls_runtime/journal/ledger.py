@@ -66,7 +66,11 @@ class Ledger:
         """
         self._database = _opened(path, say)
         self._run: int | None = None
-        self.begin(session)
+        try:
+            self.begin(session)
+        except BaseException:
+            self._database.close()
+            raise
 
     def begin(self, session: SessionLine) -> None:
         """Begin a session; the run goes on."""
@@ -101,8 +105,10 @@ class Ledger:
                 (self._session, camera, part, rows.wall_clock(at)),
             )
 
-    def write(self, verdict: Verdict, left: _Left | None = None) -> Verdict:
-        """Write one verdict and end its part, in one transaction that is synced to the disk."""
+    def write(
+        self, verdict: Verdict, left: _Left | None = None, *, durable: bool = True
+    ) -> Verdict:
+        """Write one verdict and end its part, in one transaction; ``durable`` as in those."""
         number = self._last + 1
         kept = replace(
             verdict,
@@ -117,12 +123,14 @@ class Ledger:
             bound_to = chain.hash_of_session(self._database, left.session)
         values = [row[column] for column in chain.VERDICT_COLUMNS]
         head = chain.entry(self._head, bound_to, values)
-        with self._transaction(durable=True):
+        with self._transaction(durable=durable):
             self._database.execute(INSERT, (*values, head))
-            self._database.execute(
-                "DELETE FROM open_parts WHERE id = (SELECT min(id) FROM open_parts WHERE part = ?)",
-                (verdict.part,),
-            )
+            if verdict.cause is not Cause.INCIDENT:  # its number may be a part's that still waits
+                self._database.execute(
+                    "DELETE FROM open_parts"
+                    " WHERE id = (SELECT min(id) FROM open_parts WHERE part = ?)",
+                    (verdict.part,),
+                )
         self._last, self._head = number, head
         return kept
 
@@ -136,11 +144,12 @@ class Ledger:
         parts = self._database.execute(
             "SELECT session, part, camera, announced_at FROM open_parts ORDER BY id"
         ).fetchall()
-        for session, part, camera, announced_at in parts:
+        for left, (session, part, camera, announced_at) in enumerate(parts, 1 - len(parts)):
             missed = Verdict(
                 Outcome.REVIEW, f"missed: {reason}", part=part, camera=camera, cause=Cause.MISSED
             )
-            self.write(missed, _Left(session, announced_at))
+            # Synced once, with the last: thousands may wait, and a stop has its time.
+            self.write(missed, _Left(session, announced_at), durable=not left)
         return len(parts)
 
     def tell(self, tellings: Sequence[Telling], through: tuple[str, int] | None) -> None:

@@ -127,12 +127,12 @@ def _looks(text: Value) -> tuple[Look, ...]:
 
 
 def _number(score: float) -> float | None:
-    """Return a score as SQLite keeps it: it knows no NaN."""
-    return round(float(score), 6) if math.isfinite(score) else None
+    """Return a score as SQLite keeps it: it knows no NaN, and no -0.0."""
+    return round(float(score), 6) + 0.0 if math.isfinite(score) else None
 
 
 def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(1000 * float(seconds), 3)
+    return None if seconds is None else round(1000 * float(seconds), 3) + 0.0
 
 
 def _ago(ms: Value) -> float | None:

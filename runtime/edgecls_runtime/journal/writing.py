@@ -62,17 +62,15 @@ class Journal:
         self.path, self._say = path, say
         self.announced = self.recorded = self.lost = 0
         self._lock = threading.RLock()
-        self._held: deque[Verdict] = deque()
+        # In their order: verdicts, and what judges those behind it.
+        self._held: deque[Verdict | SessionLine] = deque()
         self._fault = ""
-        # What judges from here on, where that could not be written yet.
-        self._coming: SessionLine | None = None
         self._reserve = Reserve(path, reserve)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._owner = _owned(path)
             try:
-                self._ledger = Ledger(path, session, say)
-                self._ledger.end_parts("the station ended before it was judged")
+                self._ledger = self._begun(session)
             except BaseException:
                 self._owner.close()
                 raise
@@ -89,7 +87,7 @@ class Journal:
     @property
     def held(self) -> int:
         """Verdicts that wait in memory until the disk takes them."""
-        return len(self._held)
+        return sum(isinstance(one, Verdict) for one in self._held)
 
     def announce(self, part: str, at: float, camera: str = "") -> None:
         """Keep that a part was announced: whatever happens now, it ends in one verdict.
@@ -119,7 +117,7 @@ class Journal:
             try:
                 return self._write(verdict)
             except sqlite3.Error as error:
-                if not self._reserve.release():
+                if _is_locked(error) or not self._reserve.release():
                     return self._hold(verdict, error)
                 self._say(f"journal {self.path}: {error}; its reserve is being used: free space")
                 return self.record(verdict)
@@ -158,9 +156,9 @@ class Journal:
     def begin(self, session: SessionLine) -> None:
         """End the session and begin the next: something else judges from here on."""
         with self._lock:
-            self._coming = session
-            with suppress(sqlite3.Error):  # then with the next verdict
-                self._begin_coming()
+            self._held.append(session)
+            with suppress(sqlite3.Error):  # then before the next verdict
+                self._write_held()
 
     def close(self, overrun: int = 0) -> None:
         """End open parts and the session; closing twice is allowed.
@@ -178,13 +176,31 @@ class Journal:
                 self._write_held()
                 self._ledger.end_parts("the station was stopped before it was judged")
                 self._ledger.end(self.announced, overrun)
+            if held := self.held:
+                self.lost += held
+                self._say(f"journal {self.path}: {self._fault}; {held} verdicts are lost with it")
             self._ledger.close()
             self._reserve.release()
             self._owner.close()
 
+    def _begun(self, session: SessionLine) -> Ledger:
+        """Open the file, on a full disk with the reserve that a run before has left."""
+        ledger: Ledger | None = None
+        try:
+            ledger = Ledger(self.path, session, self._say)
+            ledger.end_parts("the station ended before it was judged")
+        except BaseException as error:
+            if ledger is not None:
+                ledger.close()
+            is_full = isinstance(error, sqlite3.OperationalError) and not _is_locked(error)
+            if is_full and self._reserve.release():
+                self._say(f"journal {self.path}: {error}; its reserve is being used: free space")
+                return self._begun(session)
+            raise
+        return ledger
+
     def _write(self, verdict: Verdict) -> Verdict:
         self._write_held()
-        self._begin_coming()
         kept = self._ledger.write(verdict)
         self.recorded += 1
         self._recover()
@@ -192,16 +208,15 @@ class Journal:
 
     def _write_held(self) -> None:
         while self._held:
-            self._ledger.write(self._held[0])
+            one = self._held[0]
+            if isinstance(one, Verdict):
+                self._ledger.write(one)
+                self.recorded += 1
+            else:
+                self._ledger.end(self.announced, 0)
+                self._ledger.begin(one)
+                self.announced = 0
             self._held.popleft()
-            self.recorded += 1
-
-    def _begin_coming(self) -> None:
-        if self._coming is not None:
-            self._ledger.end(self.announced, 0)
-            self.announced = 0
-            self._ledger.begin(self._coming)
-            self._coming = None
 
     def _hold(self, verdict: Verdict, error: sqlite3.Error) -> Verdict:
         """Keep a verdict in memory, as a review: nobody may be told what is not on the disk."""
@@ -239,6 +254,11 @@ class Journal:
             # ever: what came meanwhile, a few pages, is moved while everybody waits.
             with self._lock:
                 database.execute(CHECKPOINT)
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    """Return whether another program is writing: room on the disk would not help."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
 def _owned(path: Path) -> IO[str]:
