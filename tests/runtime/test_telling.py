@@ -333,3 +333,24 @@ class Beaten:
 
     def beat(self) -> None:
         self._beats.append(1)
+
+
+class Brittle(Line):
+    """An output whose safe state fails in a way that nobody thought of."""
+
+    def make_safe(self, reason: str) -> None:
+        super().make_safe(reason)
+        raise RuntimeError("brittle: broken")
+
+
+def test_an_output_whose_safe_state_fails_is_told_again_when_it_is_back(journal: Journal) -> None:
+    line = Brittle(down=True)
+
+    with momentary(line, journal) as outbox:
+        outbox.send(journal.record(verdict("1")))
+        until(lambda: bool(line.safe), WAIT_S)
+        line.down = False
+        outbox.send(journal.record(verdict("2")))
+        until(lambda: bool(line.heard), WAIT_S)
+
+    assert line.parts == ["2"]

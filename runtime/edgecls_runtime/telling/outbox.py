@@ -142,8 +142,9 @@ class Outbox(ABC):
     def make_safe(self, reason: str) -> None:
         """Have the output enter its safe state, if it has one."""
         if isinstance(self._output, Safeguarding):
-            # One that cannot be told is down: that is known and said already.
-            with suppress(OutputError):
+            # One that cannot be told is down: that is known and said already. Whatever it raises,
+            # the thread that tells it goes on.
+            with suppress(Exception):
                 self._output.make_safe(reason)
 
     def finish(self) -> None:
