@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgecls.errors import (
     CameraError,
     CameraTimeout,
     EndOfStream,
     FrameMissed,
+    ImageError,
     NoPart,
     TriggerError,
 )
@@ -27,6 +30,7 @@ from edgecls_runtime.capture import triggered as triggering
 from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.capture.triggered import TriggeredCamera
+from edgecls_runtime.capture.undecoded import Undecoded
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.station import Station
@@ -411,3 +415,24 @@ def test_a_frame_that_waited_too_long_for_its_verdict_is_not_judged() -> None:
 
     assert (verdict.part, verdict.outcome) == ("bolt 7", Outcome.REVIEW)
     assert re.fullmatch(r"clockwork: frame is 0.\d s old > 0.2 s", verdict.reason)
+
+
+class Torn(Clockwork):
+    """A camera whose frames turn out to be damaged when they are decoded."""
+
+    def take(self, timeout: float) -> Undecoded:
+        frame = self.read(timeout)
+        return Undecoded(self._decode, frame.number, frame.captured_at, frame.camera)
+
+    def _decode(self) -> NDArray[np.uint8]:
+        raise ImageError("torn: not a JPEG")
+
+
+def test_a_damaged_frame_is_of_the_part_that_was_announced() -> None:
+    with triggered(Torn()) as (bell, parts):
+        signal = bell.put("bolt 7")
+        with pytest.raises(ImageError) as raised:
+            parts.read(WAIT_S)
+
+    assert signal is not None
+    assert (raised.value.part, raised.value.announced_at) == ("bolt 7", signal.at)

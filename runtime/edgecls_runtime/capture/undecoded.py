@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecls.errors import ImageError
 from edgecls.frame import Frame
 from edgecls_runtime.capture.coded import Coded
 from edgecls_runtime.protocols import Camera, Deferring
@@ -42,10 +43,14 @@ class Undecoded:
         """Return the frame with its image.
 
         Raises:
-            ImageError: It cannot be decoded.
+            ImageError: It cannot be decoded; the error names the part.
 
         """
-        image = self.decode()
+        try:
+            image = self.decode()
+        except ImageError as error:
+            part = error.part or self.part
+            raise type(error)(str(error), part, self.announced_at) from error
         return Frame(
             image,
             self.number,
