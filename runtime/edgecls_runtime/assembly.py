@@ -126,7 +126,8 @@ class Assembled:
     """The stations of several cameras as one, whose parts they look at together.
 
     Attributes:
-        lead: Names, records and tells the parts; its own camera is one of ``cameras``.
+        lead: Names, records and tells the parts; its own camera is one of ``cameras``. It gives
+            signs of life of its own: cameras that go on must not hide that nobody is told.
         cameras: A station for each camera, called by its name alone.
         parts: Which of them must pass.
         patience: As of ``Assembly``, seconds.
@@ -155,16 +156,20 @@ class Assembled:
 
         """
         ending = threading.Event()
-        for count, whole in enumerate(self._whole(stop, ending), 1):
-            if count == parts:
-                ending.set()
-            yield self.lead.deliver(whole)
+        try:
+            for count, whole in enumerate(self._whole(stop, ending), 1):
+                if count == parts:
+                    ending.set()
+                yield self.lead.deliver(whole)
+        finally:
+            self.lead.ended()
 
     def _whole(self, stop: Stop, ending: threading.Event) -> Iterator[Verdict]:
         names = [station.name for station in self.cameras]
         assembly = Assembly(self.name, names, self.parts, self.patience)
         runs = [station.inspected for station in self.cameras]
         for verdict in lines.merged(runs, stop, ending, POLL_S):
+            self.lead.beat()
             now = time.monotonic()
             if verdict is not None:
                 yield from assembly.put(verdict, now)

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from edgecls.verdict import Verdict
@@ -15,6 +16,8 @@ from edgecls.verdict import Verdict
 # How long a run that is to end waits for the next verdict of one that does not come to its end.
 GRACE_S = 5.0
 JOIN_S = 1.0
+# Verdicts, each with its frame, that wait for whoever takes them; beyond, their stations wait, too.
+MOST_WAITING = 8
 POLL_S = 0.2
 
 Told = Verdict | BaseException | None
@@ -77,19 +80,26 @@ def merged(
         EdgeclsError: One of them failed; the others finish their part in hand first.
 
     """
-    found: queue.SimpleQueue[Told] = queue.SimpleQueue()
+    found: queue.Queue[Told] = queue.Queue(MOST_WAITING)
+    gone = threading.Event()
 
     def over() -> bool:
         return stop() or ending.is_set()
 
+    def give(one: Told) -> None:
+        while not gone.is_set():  # then nobody takes it any more
+            with suppress(queue.Full):
+                found.put(one, timeout=poll)
+                return
+
     def work(one: Callable[[Stop], Iterator[Verdict]]) -> None:
         try:
             for verdict in one(over):
-                found.put(verdict)
-            found.put(None)
+                give(verdict)
+            give(None)
         except BaseException as error:  # noqa: BLE001 - raised where the verdicts are asked for
             ending.set()
-            found.put(error)
+            give(error)
 
     threads = [
         threading.Thread(target=work, args=(one,), name=f"station {number}", daemon=True)
@@ -101,13 +111,14 @@ def merged(
         yield from _until_end(found, len(threads), over, poll)
     finally:
         ending.set()
+        gone.set()
         deadline = time.monotonic() + JOIN_S
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
 
 
 def _until_end(
-    found: "queue.SimpleQueue[Told]", stations: int, over: Stop, poll: float
+    found: "queue.Queue[Told]", stations: int, over: Stop, poll: float
 ) -> Iterator[Verdict | None]:
     """Yield verdicts until every station is at its end, then raise the first failure.
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from itertools import islice, permutations
 
 import numpy as np
@@ -287,3 +288,27 @@ def test_a_trigger_that_is_lost_is_one_incident(line: Line) -> None:
     told = list(islice(line.assembled.run(lambda: False), 2))
 
     assert sorted(verdict.counts_as for verdict in told) == ["incident", "pass"]
+
+
+def test_who_tells_the_parts_gives_signs_of_life_of_its_own_until_the_end(line: Line) -> None:
+    given: list[str] = []
+
+    def keep(verdict: Verdict) -> Verdict:
+        given.append("told")
+        return verdict
+
+    lead = replace(
+        line.assembled.lead,
+        beat=lambda: given.append("beat"),
+        ended=lambda: given.append("ended"),
+        record=keep,
+    )
+    assembled = replace(line.assembled, lead=lead)
+    line.bell.put("bolt 1")
+
+    list(assembled.run(lambda: False, 1))
+
+    before = given[: given.index("told")]
+    assert before
+    assert set(before) == {"beat"}
+    assert given[-1] == "ended"
