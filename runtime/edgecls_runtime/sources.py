@@ -14,16 +14,29 @@ from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.config import Settings
 from edgecls_runtime.forked import Fork
 from edgecls_runtime.health.watch import Watch
-from edgecls_runtime.protocols import Camera, Trigger
+from edgecls_runtime.protocols import Camera, Counting, Trigger
 from edgecls_runtime.written import Written
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A camera with its parts announced, and whether it is a live one, whose frames are new."""
+    """A camera with its parts announced.
+
+    Attributes:
+        camera: Where its frames come from.
+        live: Whether they are new.
+        trigger: What announces parts to it, and to others of its file; None where nothing does.
+
+    """
 
     camera: Camera
     live: bool
+    trigger: Trigger | None = None
+
+    @property
+    def unkept(self) -> int:
+        """Parts that found the trigger's own queue full: they were written down nowhere."""
+        return self.trigger.heard.overrun if isinstance(self.trigger, Counting) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,7 @@ class Sources:
         if settings.trigger is None:
             return found
         timeout = settings.timeout_ms / 1000
-        heard = self._triggers(settings.trigger, base, len(found), keep)
+        root, heard = self._triggers(settings.trigger, base, len(found), keep)
         for trigger, (name, source) in zip(heard, list(found.items()), strict=True):
             parts = TriggeredCamera(
                 source.camera,
@@ -109,7 +122,7 @@ class Sources:
             if not settings.together or trigger is heard[0]:
                 self.triggered.append(parts)
             self.together.add(parts, instead_of=source.camera)
-            found[name] = Source(parts, source.live)
+            found[name] = Source(parts, source.live, root)
         return found
 
     def ahead(self, camera: Camera, prepare: Prepare, watch: Watch, settings: Settings) -> Camera:
@@ -135,15 +148,15 @@ class Sources:
         base: Path,
         count: int,
         keep: Callable[[Signal], object],
-    ) -> Sequence[Trigger]:
-        """Return a trigger for each of several cameras; they hear one, which is opened once."""
+    ) -> tuple[Trigger, Sequence[Trigger]]:
+        """Return a trigger, opened once, and what each of several cameras hears of it."""
         trigger = triggers.open_table(table, base)
         if isinstance(trigger, Announcements):
             trigger.keep(keep)
         else:
             trigger = Written(trigger, keep)
         if count == 1:
-            return (trigger,)
+            return trigger, (trigger,)
         fork = Fork(trigger, count)
         self.together.add(fork)
-        return fork.ways
+        return trigger, fork.ways

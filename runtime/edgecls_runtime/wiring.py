@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from edgecls.progress import tell
 from edgecls_runtime import exclusive, operator_page, recipes
 from edgecls_runtime.assembly import Assembled
 from edgecls_runtime.capture.ahead import Ahead
-from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.changeover import Changeover
 from edgecls_runtime.config import Settings
 from edgecls_runtime.control import Control
@@ -29,7 +27,7 @@ from edgecls_runtime.protocols import Camera
 from edgecls_runtime.recording import Recording
 from edgecls_runtime.service.attendance import Attendance
 from edgecls_runtime.service.notify import Notifier
-from edgecls_runtime.sources import Source, Sources
+from edgecls_runtime.sources import Sources
 from edgecls_runtime.standing import Rooms, Standing, counting
 from edgecls_runtime.station import Station
 from edgecls_runtime.succession import Job, Seat, Succession
@@ -146,7 +144,8 @@ def _open(
     outboxes: list[Outbox] = []
     announce = recording.announcing(settings.stations, outboxes)
     found = process.opened.sources.open([*settings.all_cameras], settings, base, announce)
-    recording.count_overrun(partial(_overrun, [*found.values()], together=settings.together))
+    one = next(iter(found.values()))
+    recording.count_overrun(lambda: one.unkept)  # those behind it have their verdict
     watches = {
         name: Watch(settings.health.expected(name, live=source.live))
         for name, source in found.items()
@@ -187,7 +186,8 @@ def _open(
         )
         for name, source in sources.items()
     ]
-    process.opened.stations.extend(_lines(station, seated, settings))
+    lead = _beating(station, chorus, process) if settings.together else station
+    process.opened.stations.extend(_lines(lead, seated, settings))
     control = _control(jobs, base, again, process, sources, recording)
     process.opened.controls[settings.name] = control
     cameras = {name: source.camera for name, source in found.items()}
@@ -291,10 +291,3 @@ def _beating(station: Station[Any], chorus: Chorus, process: Process) -> Station
             voice.close()
 
     return replace(station, beat=beat, ended=ended)
-
-
-def _overrun(sources: Sequence[Source], *, together: bool) -> int:
-    """Return how many parts of a file found its trigger's queue full, at every one who judges."""
-    cameras = [source.camera for source in sources]
-    found = [one.counts.overrun for one in cameras if isinstance(one, TriggeredCamera)]
-    return min(found, default=0) if together else sum(found)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,13 @@ from edgecls.frame import Frame
 from edgecls.prediction import Prediction, Task
 from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime import config, lines
+from edgecls_runtime.announcements import MOST_WAITING
 from edgecls_runtime.cameras import fake
 from edgecls_runtime.decision import Rule
+from edgecls_runtime.forked import Way
+from edgecls_runtime.journal import open_reader
 from edgecls_runtime.station import Station
+from edgecls_runtime.triggers.software import SoftwareTrigger
 from edgecls_runtime.turns import Turns
 from edgecls_runtime.wiring import open_stations
 from parts import Made
@@ -355,3 +359,43 @@ def test_cameras_of_one_station_share_its_trigger(made: Made, tmp_path: Path) ->
     assert ids(verdicts, "left")[:3] == ["left 1", "left 2", "left 3"]
     assert ids(verdicts, "right")[:3] == ["right 1", "right 2", "right 3"]
     assert all(verdict.prediction for verdict in verdicts)
+
+
+def test_stations_whose_verdicts_nobody_takes_wait_and_fill_no_memory() -> None:
+    beyond, ending = threading.Event(), threading.Event()
+    verdict = Verdict(Outcome.REVIEW, "blind")
+
+    def station(_: Callable[[], bool]) -> Iterator[Verdict]:
+        for count in range(3 * lines.MOST_WAITING):
+            if count > lines.MOST_WAITING + 1:
+                beyond.set()
+            yield verdict
+
+    merged = lines.merged([station], ending.is_set, ending, poll=0.01)
+    first = next(merged)
+
+    assert not beyond.wait(0.5)
+    assert [first, *merged].count(verdict) == 3 * lines.MOST_WAITING
+
+
+def test_parts_beyond_what_a_camera_can_take_are_counted_once_in_the_journal(
+    made: Made, tmp_path: Path
+) -> None:
+    trigger = '[trigger]\nkind = "software"\nstdin = false\n\n[journal]\npath = "v.db"'
+    cameras = dict.fromkeys(("left", "right"), f"{FAKE}frames = 10_000\nrate_hz = 100.0")
+    file = write(tmp_path / "a.toml", made, cameras, trigger)
+    settings = config.read(file)
+
+    with open_stations([(settings, file.parent)]) as opened:
+        way = opened.sources.triggered[0]._trigger
+        assert isinstance(way, Way)
+        bell = way._source
+        assert isinstance(bell, SoftwareTrigger)
+        for part in range(MOST_WAITING + 200):
+            bell.announce(str(part))
+        announced = opened.journals[0].announced
+
+    with open_reader(tmp_path / "v.db") as reader:
+        counts = reader.counts()
+    assert counts["triggers"] == counts["missed"]
+    assert counts["triggers"] == announced
