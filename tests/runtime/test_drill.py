@@ -134,7 +134,7 @@ def test_a_station_that_judges_nothing_fails_and_says_why(
 
     assert code == 1
     assert rows["steady"]["result"] == "NOT as expected"
-    assert "providers.kind: no such kind 'none of these'" in str(rows["steady"]["seen"])
+    assert "the station ended: edgecls.providers: no kind 'none of these'" in str(rows["steady"]["seen"])
     assert str(rows["black"]["seen"]).startswith("without any fault, too: nothing was judged: ")
 
 
