@@ -379,6 +379,26 @@ def test_the_log_of_a_journal_that_is_never_idle_begins_anew(tmp_path: Path) -> 
         journal.close()
 
 
+def test_the_log_that_killed_stations_leave_does_not_grow_with_each(tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from edgecls_runtime.journal import Journal
+from journals import SESSION, verdict
+journal = Journal(Path({str(tmp_path / "v.db")!r}), SESSION)
+for part in range(20):
+    journal.record(verdict(str(part)))
+os._exit(1)
+"""
+    lengths = []
+    for _ in range(4):
+        subprocess.run([sys.executable, "-c", code], check=False)
+        lengths.append((tmp_path / "v.db-wal").stat().st_size)
+
+    assert lengths[-1] < 1.5 * lengths[0], lengths
+
+
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     foreign, text = tmp_path / "foreign.db", tmp_path / "text.db"
     database = sqlite3.connect(foreign)

@@ -57,7 +57,9 @@ class SmallDisk:
 class Limit:
     """A limit to the size of every file that one process writes: nothing can be written then."""
 
-    how = "a limit to the size of its files, for a disk of its own needs root"
+    how = (
+        "a limit to the size of its files (a disk of its own, and with it the reserve, needs root)"
+    )
 
     def fill(self, process: int) -> None:
         """Let no file of it grow, nor anything be written behind its first page."""

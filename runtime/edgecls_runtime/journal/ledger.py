@@ -234,6 +234,10 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, timeout=2.0, check_same_thread=False)
     try:
         schema.prepare(database)
+        # The log that a killed station left is read at each start: one that is killed again and
+        # again, each time before it could tidy up, would be longer at each.
+        with suppress(sqlite3.OperationalError):  # a full disk
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
         # Damage shows where it is read: the newest rows, and what leads to them.
         database.execute("SELECT * FROM verdicts ORDER BY id DESC LIMIT 1").fetchall()
         database.execute("SELECT count(*) FROM open_parts").fetchone()
