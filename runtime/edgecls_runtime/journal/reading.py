@@ -199,6 +199,32 @@ class Reader:
             return [dict(row) for row in self._database.execute(sql, values)]
 
 
+def version(path: Path) -> int:
+    """Return the version of a journal that is there; 0 for an empty file.
+
+    Raises:
+        ConfigError: It is somebody else's, damaged, or newer.
+
+    """
+    database = _connected(path)
+    try:
+        found, tables = schema.check(database)
+    except sqlite3.Error as error:
+        raise ConfigError(f"journal {path}: {error}") from error
+    finally:
+        database.close()
+    return found if tables else 0
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{path.absolute().as_posix().replace('?', '%3f').replace('#', '%23')}?mode=ro",
+        uri=True,
+        timeout=2.0,
+        check_same_thread=False,
+    )
+
+
 def open_reader(path: Path) -> Reader:
     """Open a journal to be read; nothing is written to it.
 
@@ -208,12 +234,7 @@ def open_reader(path: Path) -> Reader:
     """
     if not path.is_file():
         raise ConfigError(f"journal {path}: no such file; expected the [journal] path of a station")
-    database = sqlite3.connect(
-        f"file:{path.absolute().as_posix().replace('?', '%3f').replace('#', '%23')}?mode=ro",
-        uri=True,
-        timeout=2.0,
-        check_same_thread=False,
-    )
+    database = _connected(path)
     try:
         version, tables = schema.check(database)
         if not tables or version < schema.SCHEMA_VERSION:
