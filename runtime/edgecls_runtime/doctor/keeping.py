@@ -40,7 +40,7 @@ def _journal(path: Path) -> Finding:
     if (old := version(path)) < SCHEMA_VERSION:
         what = f"of version {old}; the station brings it up to date" if old else "empty"
         return ok("journal", f"{path}: {what}; {place}", version=old)
-    with open_reader(path) as reader:
+    with open_reader(path, is_still=True) as reader:
         found, counts = check_end(reader, NEWEST), reader.counts()
     if found.faults:
         return fault("journal", f"{path}: {found.faults[0]}; see: edgecls journal verify {path}")
