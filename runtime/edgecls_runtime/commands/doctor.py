@@ -25,7 +25,13 @@ WIDTH = max(map(len, MARKS.values()))
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    parser.add_argument("station", metavar="STATION.toml", type=Path, nargs="?")
+    parser.add_argument(
+        "station",
+        metavar="STATION.toml",
+        type=Path,
+        nargs="?",
+        help="station file; without one: what is on this machine",
+    )
     parser.add_argument(
         "--open-outputs",
         action="store_true",
