@@ -21,7 +21,7 @@ from journals import SESSION, verdict
 from outputs_pins import GATE_PIN, made_up
 from parts import Made, tray
 from servers import MjpegServer
-from trigger_sources import closed_port, listens
+from trigger_sources import ACKNOWLEDGE, COIL, Plc, closed_port, listens, missing
 
 TILES = '[[views]]\nname = "tile"\ntile_px = 100\n'
 RULE = '[rule]\ngood = ["good"]\nmin_score = 0.6\n'
@@ -176,7 +176,7 @@ WRONG_FILES = [
         [f'{OUTPUT}kind = "lamp"\n'],
         FOLDER,
         RULE,
-        "file: edgecls.outputs: no kind 'lamp'; known kinds are gpio, image, ",
+        "file: edgecls.outputs: no kind 'lamp'; known kinds are ",
     ),
     (
         [f'{OUTPUT}kind = "terminal"\n{OUTPUT}kind = "terminal"\n'],
@@ -355,6 +355,26 @@ def test_a_trigger_whose_port_is_taken_is_a_fault(bench: Bench, busy_port: int) 
     assert one(lines, "trigger") == (
         f"FAULT  trigger: http trigger 127.0.0.1:{busy_port}: Address already in use; "
         f"expected an address of this machine and a free port"
+    )
+
+
+@pytest.mark.skipif(bool(missing("pymodbus")), reason=missing("pymodbus"))
+def test_a_part_that_is_announced_to_the_doctor_is_a_fault_for_nobody_judges_it(
+    bench: Bench,
+) -> None:
+    plc = Plc()
+    plc.set(COIL, True)
+    keys = {"kind": "modbus", **plc.table, "acknowledge": ACKNOWLEDGE}
+    trigger = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+    try:
+        code, lines = bench.asked(bench.station(f"[trigger]\n{trigger}\n"))
+    finally:
+        plc.kill()
+
+    assert code == 1
+    assert one(lines, "trigger") == (
+        "FAULT  trigger: modbus: announced 1 parts meanwhile, which nobody judges; expected a line "
+        "that stands still while it is looked at"
     )
 
 
