@@ -30,6 +30,11 @@ COMMANDS = {  # where it is, the extra it needs, what it does
     "overflow": (EXPORTER, "export", "does an int8 model saturate without VNNI, and here?"),
     "warm": (RUNTIME, "cpu", "build ahead what a provider compiles for this device"),
     "look": (RUNTIME, "cpu", "judge one frame of a station, and show where"),
+    "doctor": (
+        RUNTIME,
+        "cpu",
+        "is everything here, and right? opens all, judges one, tells nobody",
+    ),
     "watch": (RUNTIME, "cpu", "look at cameras while setting them up"),
     "calibrate": (RUNTIME, "cpu", "learn from good frames which ones are not fit to be judged"),
     "run": (RUNTIME, "cpu", "camera -> verdicts, until stopped"),

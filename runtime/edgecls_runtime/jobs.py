@@ -30,15 +30,20 @@ def open_job(settings: Settings, base: Path, engines: Engines) -> tuple[Job, Sha
     shared = engines.take(bundle, allowed)
     try:
         # Whether views fit is known before any camera is opened.
-        seeing = {name: _seeing(settings, name, shared.classify) for name in settings.all_cameras}
+        seeing = {name: seeing_of(settings, name, shared.classify) for name in settings.all_cameras}
     except BaseException:
         engines.give_back(shared.classify)
         raise
     return Job(settings, shared.classify, seeing), shared
 
 
-def _seeing(settings: Settings, camera: str, classify: Failover) -> Seeing:
-    """Return what sees the frames of a camera: whole, or at the places that views name."""
+def seeing_of(settings: Settings, camera: str, classify: Failover) -> Seeing:
+    """Return what sees the frames of a camera: whole, or at the places that views name.
+
+    Raises:
+        ConfigError: The views do not fit the frame, or each other.
+
+    """
     if not (views := settings.views_of(camera)):
         return Seeing(classify, classify.prepare, settings.rule)
     looking = Looking(views, settings.frame_px, classify)

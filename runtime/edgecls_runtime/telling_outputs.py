@@ -37,18 +37,12 @@ def telling(
         EdgeclsError: An output cannot be opened.
 
     """
-    audiences = [_audience(table, f"outputs[{number}]") for number, table in enumerate(tables)]
-    _check(audiences)
+    audiences = check(tables, keeps=journal is not None)
     opened: list[Outbox] = []
     for number, (table, audience) in enumerate(zip(tables, audiences, strict=True)):
         _, own = parted(table)
         where = f"outputs[{number}]"
         traits = outputs.traits(own, where)
-        if traits.keeps and journal is None:
-            raise ConfigError(
-                f"{where}: {audience.name} is told later what was decided while it was down, "
-                f"which needs a [journal] with its path"
-            )
         reader = (
             stack.enter_context(open_reader(journal.path)) if journal and traits.keeps else None
         )
@@ -66,7 +60,32 @@ def telling(
             patience = None if waits else 0.0
             outbox = Momentary(output, audience, journal, tell, traits=traits, patience=patience)
         opened.append(stack.enter_context(closing(outbox)))
+    if journal is not None:
+        journal.forget_cursors([audience.name for audience in audiences])
     return opened
+
+
+def check(tables: Sequence[Mapping[str, object]], *, keeps: bool) -> list[Audience]:
+    """Return who is told what, before any output is opened.
+
+    Args:
+        tables: ``[[outputs]]`` of a station file.
+        keeps: Whether the station has a journal.
+
+    Raises:
+        ConfigError: A table is wrong, two outputs have one name, or one needs a journal.
+
+    """
+    audiences = [_audience(table, f"outputs[{number}]") for number, table in enumerate(tables)]
+    _check_names(audiences)
+    for number, (table, audience) in enumerate(zip(tables, audiences, strict=True)):
+        where = f"outputs[{number}]"
+        if not keeps and outputs.traits(table, where).keeps:
+            raise ConfigError(
+                f"{where}: {audience.name} is told later what was decided while it was down, "
+                f"which needs a [journal] with its path"
+            )
+    return audiences
 
 
 def _audience(table: Mapping[str, object], where: str) -> Audience:
@@ -75,7 +94,7 @@ def _audience(table: Mapping[str, object], where: str) -> Audience:
     return audience if audience.name else replace(audience, name=str(table.get("kind")))
 
 
-def _check(audiences: Sequence[Audience]) -> None:
+def _check_names(audiences: Sequence[Audience]) -> None:
     names = [audience.name for audience in audiences]
     for name in names:
         if names.count(name) > 1:

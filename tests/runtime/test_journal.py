@@ -507,3 +507,28 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match=r"journal .*file/v.db: .*; choose another file or place"):
         Journal(tmp_path / "file" / "v.db", SESSION)
+
+
+def test_an_output_that_is_named_no_more_holds_up_no_removal(tmp_path: Path) -> None:
+    said: list[str] = []
+    journal = Journal(tmp_path / "v.db", SESSION, say=said.append)
+    for name in ("mqtt", "webhook"):
+        journal.cursor(name)
+    for part in range(3):
+        journal.record(verdict(str(part)))
+    journal.told([], ("mqtt", 3))
+
+    journal.forget_cursors(["mqtt"])
+
+    database = sqlite3.connect(tmp_path / "v.db", isolation_level=None)
+    retention.remove(database, "9999")
+    database.close()
+    journal.close()
+    assert said == [f"journal {tmp_path}/v.db: output webhook is not told any more; forgotten"]
+    assert rows(tmp_path / "v.db") == [("2",)]
+
+
+def test_a_journal_is_not_for_everybody_to_read(tmp_path: Path) -> None:
+    Journal(tmp_path / "v.db", SESSION).close()
+
+    assert (tmp_path / "v.db").stat().st_mode & 0o777 == 0o640

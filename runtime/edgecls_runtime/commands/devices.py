@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     for section in arguments.sections:
         if section not in ROOMS:
             raise ConfigError(f"{section}: no such section; expected any of {', '.join(ROOMS)}")
-    found = _asked([room for room in ROOMS if room in (arguments.sections or ROOMS)])
+    found = asked([room for room in ROOMS if room in (arguments.sections or ROOMS)])
     carriers, clash = packages.carriers(), packages.clash("onnxruntime")
     if arguments.json:
         sections = {name: [asdict(one) for one in rows] for name, rows in found.items()}
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(rooms: list[str]) -> dict[str, list[Probed]]:
+def asked(rooms: list[str]) -> dict[str, list[Probed]]:
     """Return the answers of each room's kinds."""
     wanted = [(kind, room) for room in rooms for kind in plugins.kinds(ROOMS[room])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of the time is the engine's start

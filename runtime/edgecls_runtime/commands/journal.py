@@ -7,7 +7,8 @@
     edgecls journal verify verdicts.db         every hash again, and the balance; or exit code 1
     edgecls journal export verdicts.db --to FILE.csv|.json|.jsonl|.parquet
 
-Nothing is written to the journal, and a station may go on writing it meanwhile.
+list, counts and export take --since, --until, --outcome, --part, --label and --text: a verdict must
+fit all that are given. Nothing is written to the journal; a station may go on writing it meanwhile.
 """
 
 import argparse
@@ -31,10 +32,14 @@ LAST = 20
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.add_argument("action", choices=ACTIONS, help="what to ask")
-    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="its SQLite file")
+    parser.add_argument(
+        "journal", metavar="JOURNAL", type=Path, help="the path in [journal] of the station file"
+    )
     parser.add_argument("id", metavar="ID", nargs="?", help="of a verdict, for show")
-    parser.add_argument("--since", metavar="TIME", default="", help="UTC, such as 2026-11-28T06:00")
-    parser.add_argument("--until", metavar="TIME", default="", help="before then")
+    parser.add_argument(
+        "--since", metavar="TIME", default="", help="then or later; UTC, such as 2026-11-28T06:00"
+    )
+    parser.add_argument("--until", metavar="TIME", default="", help="before then; UTC")
     parser.add_argument(
         "--outcome",
         action="append",
@@ -42,9 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="what a part counts as; may be given more than once",
     )
-    parser.add_argument("--part", default="", help="exactly this id")
-    parser.add_argument("--label", default="", help="the answer")
-    parser.add_argument("--text", default="", help="somewhere in the reason or the part's id")
+    parser.add_argument("--part", default="", help="of the part with exactly this id")
+    parser.add_argument("--label", default="", help="whose answer is this label")
+    parser.add_argument(
+        "--text", default="", help="with this somewhere in the reason or the part's id"
+    )
     parser.add_argument(
         "--last", metavar="N", type=count, default=LAST, help=f"of list (default: {LAST})"
     )

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,14 +24,12 @@ from edgecls.errors import ConfigError, DeviceError
 from edgecls.frame import Frame
 from edgecls.progress import tell
 from edgecls.verdict import Look, Verdict
-from edgecls_runtime import cameras, config, overlay
-from edgecls_runtime.capture.settings import CaptureSettings
+from edgecls_runtime import config, one_frame, overlay
 from edgecls_runtime.commands import add_json, print_json
 from edgecls_runtime.config import Settings
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.images import read_image
 from edgecls_runtime.opening import Allowed, open_classifier
-from edgecls_runtime.protocols import Camera, Firing
 from edgecls_runtime.views.looking import Looking
 from edgecls_runtime.views.settings import View
 
@@ -99,16 +96,8 @@ def _frame(settings: Settings, name: str, base: Path, image: Path | None) -> Fra
     """Return one frame: of an image file, or of a camera that is opened for it."""
     if image is not None:
         return Frame(read_image(image), 0, time.monotonic(), str(image))
-    capture = replace(settings.capture, keep=CaptureSettings().keep)
-    table = settings.all_cameras[name]
-    with closing(cameras.open_table(table, base, capture)) as camera:
-        return _taken(camera, settings.timeout_ms / 1000)
-
-
-def _taken(camera: Camera, timeout: float) -> Frame:
-    if isinstance(camera, Firing) and camera.fires:
-        camera.fire()
-    return camera.read(timeout)
+    with one_frame.opened(settings, name, base) as camera:
+        return one_frame.taken(camera, settings.timeout_ms / 1000)
 
 
 def _picture(to: Path | None, name: str, frame: Frame, verdict: Verdict) -> Path | None:

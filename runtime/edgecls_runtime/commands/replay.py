@@ -36,7 +36,11 @@ from edgecls_runtime.replaying.then import Judge, Then
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.add_argument(
-        "journal", metavar="JOURNAL", type=Path, nargs="?", help="what was decided then"
+        "journal",
+        metavar="JOURNAL",
+        type=Path,
+        nargs="?",
+        help="the path in [journal] of the station file: what was decided then",
     )
     for name, metavar, text in (
         ("evidence", "DIR", "the path of the station's image output"),

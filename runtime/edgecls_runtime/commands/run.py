@@ -33,7 +33,7 @@ from edgecls_runtime.statistics import Statistics
 from edgecls_runtime.wiring import open_stations
 
 FLAGS = {
-    "bundle": "the bundle",
+    "bundle": "folder made by edgecls export",
     "camera": "folder, video file, V4L2 index or device, rtsp:// or http:// address, or "
     "KIND:key=value,key=value of any kind that edgecls devices lists",
     "variant": "name of a variant (default: auto)",
@@ -48,7 +48,13 @@ NUMBERS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    parser.add_argument("stations", metavar="STATION.toml", type=Path, nargs="*")
+    parser.add_argument(
+        "stations",
+        metavar="STATION.toml",
+        type=Path,
+        nargs="*",
+        help="station files; without any, --bundle to --timeout-ms say what a file would",
+    )
     for name, text in FLAGS.items():
         parser.add_argument(f"--{name}", help=text)
     add_good(parser)

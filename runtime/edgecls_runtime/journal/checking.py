@@ -36,15 +36,10 @@ def check(reader: Reader, head: str = "") -> Checked:
         head: A hash that was noted earlier, or its beginning; it must be in the chain.
 
     """
-    (about,) = reader.table("journal")
-    sessions = {
-        one["id"]: chain.session_hash([one[column] for column in chain.SESSION_COLUMNS])
-        for one in reader.table("sessions")
-    }
+    sessions = _sessions(reader)
+    last, previous = _beginning(reader)
     # Versions without a chain knew no runs either.
     chained = {one["id"] for one in reader.table("sessions") if one["run"] is not None}
-    previous = str(about["removed_chain"]) or chain.genesis(reader.id)
-    last = int(about["removed_through"] or 0)
     entries = unchained = 0
     faults: list[str] = []
     is_head_found = not head or previous.startswith(head)
@@ -60,6 +55,48 @@ def check(reader: Reader, head: str = "") -> Checked:
         faults.append(f"no entry has the hash {head}; expected the one noted earlier")
     faults += _unbalanced(reader)
     return Checked(entries, unchained, tuple(faults), previous, last)
+
+
+def check_end(reader: Reader, entries: int) -> Checked:
+    """Compute the hashes of the newest entries again, each from the one before it.
+
+    Args:
+        reader: Of the journal.
+        entries: So many at most.
+
+    """
+    newest = [*reader.rows(Query(), entries + 1, newest_first=True)][::-1]
+    last, start = _beginning(reader)
+    previous, sessions = start, _sessions(reader)
+    if len(newest) > entries:
+        before = newest.pop(0)
+        last, previous = int(before["id"] or 0), str(before["chain"]) or start
+    unchained = 0
+    faults: list[str] = []
+    for row in newest:
+        number = int(row["id"] or 0)
+        if previous == start and not row["chain"]:
+            unchained, last = unchained + 1, number
+            continue
+        faults += _faults_of(row, last, previous, sessions)
+        last, previous = number, str(row["chain"])
+    return Checked(len(newest) - unchained, unchained, tuple(faults), previous, last)
+
+
+def _beginning(reader: Reader) -> tuple[int, str]:
+    """Return the row that the first entry follows, 0 for none, and its hash."""
+    (about,) = reader.table("journal")
+    return int(about["removed_through"] or 0), str(about["removed_chain"]) or chain.genesis(
+        reader.id
+    )
+
+
+def _sessions(reader: Reader) -> dict[Value, str]:
+    """Return the hash of each session by its number."""
+    return {
+        one["id"]: chain.session_hash([one[column] for column in chain.SESSION_COLUMNS])
+        for one in reader.table("sessions")
+    }
 
 
 def _faults_of(

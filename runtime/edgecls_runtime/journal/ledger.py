@@ -179,6 +179,16 @@ class Ledger:
             ).fetchone()
         return int(found[0])
 
+    def forget_cursors(self, outputs: Sequence[str]) -> list[str]:
+        """Forget how far outputs were told that are not among these; return which."""
+        with self._transaction(durable=False):
+            known = [name for (name,) in self._database.execute("SELECT output FROM cursors")]
+            gone = [name for name in known if name not in outputs]
+            self._database.executemany(
+                "DELETE FROM cursors WHERE output = ?", [(name,) for name in gone]
+            )
+        return gone
+
     def note(self, text: str) -> None:
         """Keep a line that is no verdict."""
         with self._transaction(durable=False):
@@ -231,7 +241,10 @@ def _opened(path: Path, say: Callable[[str], object]) -> sqlite3.Connection:
 
 def _connected(path: Path) -> sqlite3.Connection:
     # Threads of stations, outputs and triggers write in turns.
+    is_new = not path.exists()
     database = sqlite3.connect(path, isolation_level=None, timeout=2.0, check_same_thread=False)
+    if is_new:
+        path.chmod(0o640)
     try:
         schema.prepare(database)
         # The log that a killed station left is read at each start: one that is killed again and

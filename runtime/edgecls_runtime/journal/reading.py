@@ -199,8 +199,41 @@ class Reader:
             return [dict(row) for row in self._database.execute(sql, values)]
 
 
-def open_reader(path: Path) -> Reader:
+def version(path: Path) -> int:
+    """Return the version of a journal that is there and that nobody writes; 0 for an empty file.
+
+    Raises:
+        ConfigError: It is somebody else's, damaged, or newer.
+
+    """
+    database = _connected(path, is_still=True)
+    try:
+        found, tables = schema.check(database)
+    except sqlite3.Error as error:
+        raise ConfigError(f"journal {path}: {error}") from error
+    finally:
+        database.close()
+    return found if tables else 0
+
+
+def _connected(path: Path, *, is_still: bool) -> sqlite3.Connection:
+    name = path.absolute().as_posix().replace("?", "%3f").replace("#", "%23")
+    # What a station that was killed left beside it belongs to it, and must be read too.
+    alone = is_still and not path.with_name(f"{path.name}-wal").exists()
+    return sqlite3.connect(
+        f"file:{name}?mode=ro{'&immutable=1' if alone else ''}",
+        uri=True,
+        timeout=2.0,
+        check_same_thread=False,
+    )
+
+
+def open_reader(path: Path, *, is_still: bool = False) -> Reader:
     """Open a journal to be read; nothing is written to it.
+
+    Args:
+        path: Its file.
+        is_still: Nobody writes it meanwhile: then SQLite leaves no files of its own beside it.
 
     Raises:
         ConfigError: There is no journal, or it is of another version.
@@ -208,12 +241,7 @@ def open_reader(path: Path) -> Reader:
     """
     if not path.is_file():
         raise ConfigError(f"journal {path}: no such file; expected the [journal] path of a station")
-    database = sqlite3.connect(
-        f"file:{path.absolute().as_posix().replace('?', '%3f').replace('#', '%23')}?mode=ro",
-        uri=True,
-        timeout=2.0,
-        check_same_thread=False,
-    )
+    database = _connected(path, is_still=is_still)
     try:
         version, tables = schema.check(database)
         if not tables or version < schema.SCHEMA_VERSION:

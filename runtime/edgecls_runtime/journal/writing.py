@@ -148,6 +148,15 @@ class Journal:
                     f"journal {self.path}: {error}; free space on its disk"
                 ) from error
 
+    def forget_cursors(self, outputs: Sequence[str]) -> None:
+        """Forget how far outputs were told that the station does not name any more.
+
+        What they were not told would be kept for ever; one that comes back begins anew.
+        """
+        with self._lock, suppress(sqlite3.Error):
+            for name in self._ledger.forget_cursors(outputs):
+                self._say(f"journal {self.path}: output {name} is not told any more; forgotten")
+
     def note(self, text: str) -> None:
         """Keep a line about the station: a bundle that was refused, a clock that jumped."""
         with self._lock, suppress(sqlite3.Error):

@@ -19,6 +19,22 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a station file that names hardware, as it stands there.
+
+    Attributes:
+        room: Such as ``cameras``.
+        keys: With ``kind``.
+        where: What it is called in messages.
+
+    """
+
+    room: str
+    keys: Mapping[str, object]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hardware:
     """A table of a station file that names hardware.
 
@@ -68,32 +84,46 @@ def checked(path: Path) -> Checked:
     """
     path = path.absolute()
     settings = config.read(path)
-    hardware = tuple(_hardware(settings))
+    hardware = tuple(known(table, path.parent) for table in tables(settings))
     for one in hardware:
-        schema.call(_only_checked(one.module.open), one.table, one.where, base=path.parent)
         _check_end(one)
     settings.rule.check(Bundle.open(settings.bundle).labels)
     return Checked(path, settings, hardware)
 
 
-def _hardware(settings: Settings) -> Iterator[Hardware]:
+def tables(settings: Settings) -> Iterator[Table]:
+    """Yield every table of a station file that names hardware."""
     for name, table in settings.all_cameras.items():
-        yield _one("cameras", table, f"cameras.{name}" if name else "camera")
+        yield Table("cameras", table, f"cameras.{name}" if name else "camera")
     if settings.trigger is not None:
-        yield _one("triggers", settings.trigger, "trigger")
+        yield Table("triggers", settings.trigger, "trigger")
     for number, table in enumerate(settings.providers):
         if table.get("kind") != AUTO:
-            yield _one("providers", table, f"providers[{number}]")
+            yield Table("providers", table, f"providers[{number}]")
     for number, table in enumerate(settings.outputs):
-        common, own = parted(table)
-        schema.call(Audience, common, f"outputs[{number}]")
-        yield _one("outputs", own, f"outputs[{number}]")
+        yield Table("outputs", table, f"outputs[{number}]")
 
 
-def _one(room: str, table: Mapping[str, object], where: str) -> Hardware:
-    package = f"edgecls_runtime.{room}"
-    module = plugins.module(package, plugins.kind(package, table, where))
-    return Hardware(room, module, {k: v for k, v in table.items() if k != "kind"}, where)
+def known(table: Table, base: Path) -> Hardware:
+    """Return the hardware that a table names; each key is known, and of the right type.
+
+    Args:
+        table: Of a station file.
+        base: What relative paths in it are relative to.
+
+    Raises:
+        ConfigError: It names no kind or an unknown one, or a key is unknown, missing or wrong.
+
+    """
+    keys, where = table.keys, table.where
+    if table.room == "outputs":
+        common, keys = parted(keys)
+        schema.call(Audience, common, where)
+    package = f"edgecls_runtime.{table.room}"
+    module = plugins.module(package, plugins.kind(package, keys, where))
+    own = {key: value for key, value in keys.items() if key != "kind"}
+    schema.call(_only_checked(module.open), own, where, base=base)
+    return Hardware(table.room, module, own, where)
 
 
 def _only_checked(opens: Callable[..., Any]) -> Callable[..., None]:

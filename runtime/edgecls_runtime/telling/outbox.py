@@ -239,11 +239,7 @@ class Momentary(Outbox):
         """
         if self._traits.ends and self._fault:
             raise OutputError(self._fault)
-        if self._journal is not None and not verdict.id:
-            # Nobody is told what is not on the disk.
-            self.make_safe(verdict.reason)
-            return
-        if not self._is_wanted(verdict):
+        if not self._is_wanted(verdict) and not self._is_unkept(verdict):
             return
         with self._changed:
             room = self._changed.wait_for(
@@ -274,6 +270,10 @@ class Momentary(Outbox):
                 if not self._waiting:
                     return
                 verdict = self._waiting[0]
+            if self._is_unkept(verdict):
+                self.make_safe(verdict.reason)
+                self._forget_first()
+                continue
             late = 1000 * (time.monotonic() - verdict.decided_at) > self._audience.window_ms
             if late and not self._traits.patient:
                 fault = f"not told within {self._audience.window_ms:g} ms"
@@ -282,10 +282,17 @@ class Momentary(Outbox):
             else:
                 state, reason = self._tell(verdict)
             note = self._note(verdict, state, reason)
-            with self._changed:
-                self._waiting.popleft()
-                self._changed.notify_all()
+            self._forget_first()
             self._keep([note])
+
+    def _is_unkept(self, verdict: Verdict) -> bool:
+        """Return whether a verdict is not on the disk: nobody is told of it."""
+        return self._journal is not None and not verdict.id
+
+    def _forget_first(self) -> None:
+        with self._changed:
+            self._waiting.popleft()
+            self._changed.notify_all()
 
     def _keep(self, notes: Sequence[Telling]) -> None:
         if self._journal is not None:

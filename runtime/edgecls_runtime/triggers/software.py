@@ -17,6 +17,8 @@ from edgecls_runtime.part_ids import part_id
 from edgecls_runtime.probe import Probed
 
 STDIN = 0
+# Why nobody opens it only to see whether it can be.
+CONSUMES = "it takes the lines of stdin, and each is a part"
 # A line that never ends must not fill the memory; an id is cut far below this.
 LONGEST_LINE = 65_536
 GRACE_S = 2.0
