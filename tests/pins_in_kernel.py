@@ -24,10 +24,10 @@ from edgecls.errors import ConfigError, EdgeclsError, OutputError, TriggerError
 from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime import triggers
-from edgecls_runtime.gpio_lines import MOST_KEPT, ChipLine, Place
 from edgecls_runtime.outputs.gpio import GpioOutput, probed
+from edgecls_runtime.pins.gpio_lines import MOST_KEPT, ChipLine, Place
+from edgecls_runtime.pins.reject_gate import RejectOutput
 from edgecls_runtime.protocols import Trigger
-from edgecls_runtime.reject_gate import RejectOutput
 
 # A process that is emulated takes half a minute to begin.
 WAIT_S, HUNG_S = 120.0, 400.0

@@ -24,7 +24,7 @@ from edgecls.frame import Frame
 from edgecls.prediction import Prediction, Task
 from edgecls.verdict import Verdict
 from edgecls_runtime import cameras, lines
-from edgecls_runtime.announcements import Announcements
+from edgecls_runtime.announcing.announcements import Announcements
 from edgecls_runtime.cameras import fake
 from edgecls_runtime.cameras.fake import ScriptedCamera
 from edgecls_runtime.capture import isolated as isolation

@@ -19,7 +19,7 @@ from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime import config, lines
 from edgecls_runtime.config import Settings
 from edgecls_runtime.journal import open_reader
-from edgecls_runtime.reject_gate import RejectOutput
+from edgecls_runtime.pins.reject_gate import RejectOutput
 from edgecls_runtime.service import checking
 from edgecls_runtime.wiring import Opened, open_stations
 from outputs_pins import is_high, levels, made_up

@@ -19,7 +19,7 @@ from edgecls import Outcome, Prediction, Verdict
 from edgecls.errors import BundleError
 from edgecls.frame import Frame
 from edgecls.verdict import Cause, Look, Outline
-from edgecls_runtime.control import Control, Running
+from edgecls_runtime.changes.control import Control, Running
 from edgecls_runtime.evidence.picture import Format
 from edgecls_runtime.evidence.reading import Evidence
 from edgecls_runtime.journal import Journal, SessionLine

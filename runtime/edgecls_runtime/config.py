@@ -6,9 +6,10 @@ from pathlib import Path
 
 from edgecls import schema
 from edgecls.errors import ConfigError
-from edgecls_runtime import recipes
 from edgecls_runtime.capture.live import Keep
 from edgecls_runtime.capture.settings import MOST_QUEUED, CaptureSettings
+from edgecls_runtime.changes import recipes
+from edgecls_runtime.changes.recipes import Recipe
 from edgecls_runtime.decision import Places, Rule
 from edgecls_runtime.decision.cameras import Cameras, Parts
 from edgecls_runtime.decision.votes import Vote
@@ -16,7 +17,6 @@ from edgecls_runtime.health.settings import HealthSettings
 from edgecls_runtime.host.settings import HostSettings
 from edgecls_runtime.logs.settings import LogSettings
 from edgecls_runtime.placement import Limits
-from edgecls_runtime.recipes import Recipe
 from edgecls_runtime.views import settings as views_of_file
 from edgecls_runtime.views.settings import View
 from edgecls_runtime.web.settings import WebSettings

@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from edgecls.progress import tell
+from edgecls_runtime.changes.control import Control
 from edgecls_runtime.config import Settings
-from edgecls_runtime.control import Control
 from edgecls_runtime.evidence.reading import Evidence
 from edgecls_runtime.telling.outbox import Momentary, Outbox, Traits
 from edgecls_runtime.telling.settings import Audience

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.manifest import Interpolation, Preprocessing, Resampling, Resize
-from edgecls_runtime.filters import Span
-from edgecls_runtime.resampling import Resampler
+from edgecls_runtime.resizing.filters import Span
+from edgecls_runtime.resizing.resampling import Resampler
 
 Image = NDArray[np.uint8]
 

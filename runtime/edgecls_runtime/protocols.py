@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgecls.frame import Frame
 from edgecls.verdict import Verdict
-from edgecls_runtime.announcements import Heard, Signal
+from edgecls_runtime.announcing.announcements import Heard, Signal
 from edgecls_runtime.placement import Placement
 from edgecls_runtime.signature import Signature
 

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from edgecls import __version__
 from edgecls.verdict import Verdict
-from edgecls_runtime.announcements import Signal
-from edgecls_runtime.changeover import named
+from edgecls_runtime.announcing.announcements import Signal
+from edgecls_runtime.changes.changeover import named
+from edgecls_runtime.changes.succession import Succession, moment
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
 from edgecls_runtime.credentials import hidden
@@ -17,7 +18,6 @@ from edgecls_runtime.decision import Rule
 from edgecls_runtime.decision.cameras import Parts
 from edgecls_runtime.decision.votes import Vote
 from edgecls_runtime.journal import Journal, SessionLine
-from edgecls_runtime.succession import Succession, moment
 from edgecls_runtime.views.settings import View
 
 MB = 2**20

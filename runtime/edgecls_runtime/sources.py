@@ -6,16 +6,16 @@ from pathlib import Path
 
 from edgecls.progress import tell
 from edgecls_runtime import cameras, triggers
-from edgecls_runtime.announcements import Announcements, Counts, Signal
+from edgecls_runtime.announcing.announcements import Announcements, Counts, Signal
+from edgecls_runtime.announcing.forked import Fork
+from edgecls_runtime.announcing.written import Written
 from edgecls_runtime.capture.ahead import PATIENCE_S, Ahead, Prepare
 from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.capture.together import Together
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.config import Settings
-from edgecls_runtime.forked import Fork
 from edgecls_runtime.health.watch import Watch
 from edgecls_runtime.protocols import Camera, Counting, Trigger
-from edgecls_runtime.written import Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecls.verdict import Cause, Outcome
-from edgecls_runtime.announcements import Counts
+from edgecls_runtime.announcing.announcements import Counts
 from edgecls_runtime.capture.live import Keep, LiveCamera
-from edgecls_runtime.changeover import named
+from edgecls_runtime.changes.changeover import named
+from edgecls_runtime.changes.succession import Succession
 from edgecls_runtime.config import Settings
 from edgecls_runtime.figures import Figures
 from edgecls_runtime.host.conditions import Conditions
@@ -14,7 +15,6 @@ from edgecls_runtime.journal.schema import now
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.recording import Recording
 from edgecls_runtime.sources import Sources
-from edgecls_runtime.succession import Succession
 from edgecls_runtime.telling.outbox import Outbox
 from edgecls_runtime.web.status import Balance, Health, State, Status
 

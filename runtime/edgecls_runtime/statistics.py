@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from edgecls.metrics import percentile
 from edgecls.verdict import Cause, Outcome, Verdict
-from edgecls_runtime.announcements import Counts
+from edgecls_runtime.announcing.announcements import Counts
 
 # A station runs for months: percentiles are over the latest parts, in bounded memory.
 LATEST = 10_000

@@ -1,7 +1,7 @@
 """Parts counted by what became of them, for whoever asks a station: the counters always balance."""
 
 from edgecls.verdict import Outcome, Verdict
-from edgecls_runtime.announcements import MOST_WAITING
+from edgecls_runtime.announcing.announcements import MOST_WAITING
 
 COUNTED = (*map(str, Outcome), "missed", "error", "incident")
 

@@ -10,17 +10,19 @@ from typing import Any
 
 from edgecls.errors import ConfigError
 from edgecls.progress import tell
-from edgecls_runtime import exclusive, operator_page, recipes
+from edgecls_runtime import exclusive, operator_page
 from edgecls_runtime.assembly import Assembled
 from edgecls_runtime.capture.ahead import Ahead
-from edgecls_runtime.changeover import Changeover
+from edgecls_runtime.changes import recipes
+from edgecls_runtime.changes.changeover import Changeover
+from edgecls_runtime.changes.control import Control
+from edgecls_runtime.changes.engines import Engines
+from edgecls_runtime.changes.jobs import open_job
+from edgecls_runtime.changes.succession import Job, Seat, Succession
 from edgecls_runtime.config import Settings
-from edgecls_runtime.control import Control
 from edgecls_runtime.decision.streak import settling
-from edgecls_runtime.engines import Engines
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.health.watch import Watch
-from edgecls_runtime.jobs import open_job
 from edgecls_runtime.journal import Journal
 from edgecls_runtime.lines import Line
 from edgecls_runtime.protocols import Camera
@@ -30,7 +32,6 @@ from edgecls_runtime.service.notify import Notifier
 from edgecls_runtime.sources import Sources
 from edgecls_runtime.standing import Rooms, Standing, counting
 from edgecls_runtime.station import Station
-from edgecls_runtime.succession import Job, Seat, Succession
 from edgecls_runtime.telling.chorus import Chorus
 from edgecls_runtime.telling.outbox import Outbox
 from edgecls_runtime.telling_outputs import telling

@@ -9,7 +9,7 @@ import pytest
 
 from edgecls.errors import CameraError, CameraTimeout, ConfigError, Fault, FrameMissed, ImageError
 from edgecls_runtime import cameras, system_gi
-from edgecls_runtime.announcements import Announcements
+from edgecls_runtime.announcing.announcements import Announcements
 from edgecls_runtime.cameras import aravis
 from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.capture.settings import CaptureSettings

@@ -14,13 +14,13 @@ from edgecls.errors import CameraTimeout, TriggerError
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls.verdict import Cause, Outcome, Verdict
-from edgecls_runtime.announcements import Announcements, Signal
+from edgecls_runtime.announcing.announcements import Announcements, Signal
+from edgecls_runtime.announcing.forked import Fork
 from edgecls_runtime.assembly import Assembled, Assembly
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.decision.cameras import Cameras, Parts
 from edgecls_runtime.decision.rule import Rule
-from edgecls_runtime.forked import Fork
 from edgecls_runtime.station import Station
 
 PARTS = Parts(Cameras.TOGETHER)

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecls.manifest import Interpolation
-from edgecls_runtime.bands import MOST_TAPS, Pass, bands
-from edgecls_runtime.filters import PRECISION_BITS, Span, taps
-from edgecls_runtime.resampling import resample
+from edgecls_runtime.resizing.bands import MOST_TAPS, Pass, bands
+from edgecls_runtime.resizing.filters import PRECISION_BITS, Span, taps
+from edgecls_runtime.resizing.resampling import resample
 
 SMOOTH = [item for item in Interpolation if item is not Interpolation.NEAREST]
 HELD = 1 << 24  # whole numbers up to here are exact in float32

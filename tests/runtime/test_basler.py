@@ -9,7 +9,7 @@ import pytest
 
 from edgecls.errors import CameraError, CameraTimeout, ConfigError, Fault, ImageError
 from edgecls_runtime import cameras, packages
-from edgecls_runtime.announcements import Announcements
+from edgecls_runtime.announcing.announcements import Announcements
 from edgecls_runtime.cameras import basler
 from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.capture.settings import CaptureSettings

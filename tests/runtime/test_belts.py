@@ -2,7 +2,7 @@
 
 import threading
 
-from edgecls_runtime.belts import MOST_COUNTS, CountedBelt
+from edgecls_runtime.pins.belts import MOST_COUNTS, CountedBelt
 
 
 def moved(moments: list[float]) -> CountedBelt:

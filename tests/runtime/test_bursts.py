@@ -15,7 +15,7 @@ from edgecls.errors import CameraTimeout, DeviceError, FrameMissed, ImageError
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome, Verdict
-from edgecls_runtime.announcements import Announcements, Signal
+from edgecls_runtime.announcing.announcements import Announcements, Signal
 from edgecls_runtime.cameras.fake import FakeCamera
 from edgecls_runtime.capture.ahead import Ahead, PreparedFrame
 from edgecls_runtime.capture.burst import Burst

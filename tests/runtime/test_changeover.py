@@ -17,16 +17,16 @@ from edgecls.bundle import Bundle
 from edgecls.errors import BundleError, ConfigError, ProviderError
 from edgecls.frame import Frame
 from edgecls.verdict import Outcome
-from edgecls_runtime import changeover
 from edgecls_runtime.capture.ahead import PreparedFrame
-from edgecls_runtime.changeover import Changeover
+from edgecls_runtime.changes import changeover
+from edgecls_runtime.changes.changeover import Changeover
+from edgecls_runtime.changes.engines import Engines
+from edgecls_runtime.changes.jobs import open_job
+from edgecls_runtime.changes.recipes import Recipe
+from edgecls_runtime.changes.succession import Job, Seat, Succession
 from edgecls_runtime.config import Settings
 from edgecls_runtime.decision import Rule
-from edgecls_runtime.engines import Engines
 from edgecls_runtime.failover import Failover
-from edgecls_runtime.jobs import open_job
-from edgecls_runtime.recipes import Recipe
-from edgecls_runtime.succession import Job, Seat, Succession
 from parts import LABELS, Made, part_image
 
 WAIT_S = 30.0

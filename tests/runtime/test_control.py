@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecls.errors import ConfigError
-from edgecls_runtime.control import MOST_WAITING, Answer, Control, Running
+from edgecls_runtime.changes.control import MOST_WAITING, Answer, Control, Running
 
 WAIT_S = 30.0
 

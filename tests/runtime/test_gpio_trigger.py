@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from edgecls.errors import TriggerError
-from edgecls_runtime.gpio_lines import Library
+from edgecls_runtime.pins.gpio_lines import Library
 from edgecls_runtime.triggers import gpio
 from edgecls_runtime.triggers.gpio import Edge, GpioTrigger
 from trigger_sources import PIN, bounce, missing

@@ -9,7 +9,7 @@ import pytest
 
 from edgecls.errors import CameraError, CameraTimeout, FrameMissed, ImageError, NoPart
 from edgecls.frame import Frame
-from edgecls_runtime.announcements import Counts
+from edgecls_runtime.announcing.announcements import Counts
 from edgecls_runtime.capture.live import Keep, LiveCamera
 from edgecls_runtime.protocols import Camera
 from servers import card

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from edgecls.errors import TriggerError
-from edgecls_runtime import small_server
+from edgecls_runtime.messages import small_server
 from edgecls_runtime.triggers import http
 from edgecls_runtime.triggers.http import HttpTrigger
 from trigger_sources import WAIT_S, closed_port, post, until

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecls.manifest import Interpolation, Preprocessing, Resampling, Resize
-from edgecls_runtime.filters import Span
-from edgecls_runtime.halving import halve
 from edgecls_runtime.preprocessing import halvings, prepare
-from edgecls_runtime.resampling import resample
+from edgecls_runtime.resizing.filters import Span
+from edgecls_runtime.resizing.halving import halve
+from edgecls_runtime.resizing.resampling import resample
 
 Pixels = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ import pytest
 
 from edgecls.errors import TriggerError
 from edgecls_runtime import triggers
-from edgecls_runtime.announcements import Signal
+from edgecls_runtime.announcing.announcements import Signal
 from edgecls_runtime.triggers.mqtt import MqttTrigger, Subscription
 from servers import MjpegServer, card
 from trigger_sources import PASSWORD, WAIT_S, Broker, closed_port, missing, until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecls_runtime.part_ids import LONGEST, fault, part_id
+from edgecls_runtime.announcing.part_ids import LONGEST, fault, part_id
 
 
 @pytest.mark.parametrize(

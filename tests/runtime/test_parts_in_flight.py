@@ -1,6 +1,6 @@
 """The shift register between camera and gate: what is not known to be good is rejected."""
 
-from edgecls_runtime.parts_in_flight import Late, PartsInFlight, Tally
+from edgecls_runtime.pins.parts_in_flight import Late, PartsInFlight, Tally
 
 
 def rejected(flight: PartsInFlight, position: float) -> list[tuple[str, bool]]:

@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from edgecls.verdict import Verdict
-from edgecls_runtime.exposition import Histogram, number, sample
 from edgecls_runtime.figures import MEANINGS, Figures, Observing
+from edgecls_runtime.messages.exposition import Histogram, number, sample
 from edgecls_runtime.outputs import prometheus
 from edgecls_runtime.outputs.prometheus import PrometheusOutput
 from edgecls_runtime.protocols import Beating

@@ -10,10 +10,11 @@ import pytest
 from edgecls import schema
 from edgecls.bundle import Bundle
 from edgecls.errors import ConfigError
-from edgecls_runtime import config, recipes, recording
+from edgecls_runtime import config, recording
+from edgecls_runtime.changes import recipes
+from edgecls_runtime.changes.recipes import Recipe
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.decision.cameras import Cameras
-from edgecls_runtime.recipes import Recipe
 from parts import Made
 
 FILE = """

@@ -10,8 +10,8 @@ import pytest
 
 from edgecls.errors import OutputError, OutputRefused
 from edgecls.verdict import Verdict
-from edgecls_runtime.parts_in_flight import Tally
-from edgecls_runtime.reject_gate import RejectOutput
+from edgecls_runtime.pins.parts_in_flight import Tally
+from edgecls_runtime.pins.reject_gate import RejectOutput
 from output_kinds import open_output, verdict
 from outputs_pins import ENCODED, GATE, GATE_PIN, is_high, level_at, levels, turn_encoder
 from trigger_sources import until

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from edgecls.manifest import Interpolation
-from edgecls_runtime.filters import Span
-from edgecls_runtime.resampling import resample
+from edgecls_runtime.resizing.filters import Span
+from edgecls_runtime.resizing.resampling import resample
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,

@@ -8,7 +8,7 @@ import pytest
 from edgecls.verdict import Outcome
 from edgecls_runtime import config, lines
 from edgecls_runtime.outputs.gpio import GpioOutput
-from edgecls_runtime.reject_gate import RejectOutput
+from edgecls_runtime.pins.reject_gate import RejectOutput
 from edgecls_runtime.wiring import open_stations
 from outputs_pins import ALIVE_PIN, FAIL_PIN, GATE_PIN, PASS_PIN, REVIEW_PIN, is_high
 from parts import Made

@@ -8,8 +8,8 @@ from contextlib import closing, suppress
 import pytest
 
 from edgecls.errors import EndOfStream, TriggerError
-from edgecls_runtime.announcements import Announcements, Counts, Heard
-from edgecls_runtime.forked import Fork
+from edgecls_runtime.announcing.announcements import Announcements, Counts, Heard
+from edgecls_runtime.announcing.forked import Fork
 from edgecls_runtime.triggers.software import LONGEST_LINE, LinesTrigger, SoftwareTrigger
 
 WAIT_S = 10.0

@@ -21,10 +21,10 @@ from edgecls.frame import Frame
 from edgecls.prediction import Prediction, Task
 from edgecls.verdict import Outcome, Verdict
 from edgecls_runtime import config, lines
-from edgecls_runtime.announcements import MOST_WAITING
+from edgecls_runtime.announcing.announcements import MOST_WAITING
+from edgecls_runtime.announcing.forked import Way
 from edgecls_runtime.cameras import fake
 from edgecls_runtime.decision import Rule
-from edgecls_runtime.forked import Way
 from edgecls_runtime.journal import open_reader
 from edgecls_runtime.station import Station
 from edgecls_runtime.triggers.software import SoftwareTrigger

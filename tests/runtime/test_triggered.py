@@ -23,7 +23,7 @@ from edgecls.errors import (
 from edgecls.frame import Frame
 from edgecls.prediction import Prediction
 from edgecls.verdict import Outcome
-from edgecls_runtime.announcements import MOST_WAITING, Announcements, Heard, Signal
+from edgecls_runtime.announcing.announcements import MOST_WAITING, Announcements, Heard, Signal
 from edgecls_runtime.cameras import fake
 from edgecls_runtime.cameras.fake import FakeCamera
 from edgecls_runtime.capture import triggered as triggering

@@ -14,7 +14,7 @@ import pytest
 from edgecls import plugins
 from edgecls.errors import ConfigError, MissingExtra, TriggerError
 from edgecls_runtime import triggers
-from edgecls_runtime.announcements import Signal
+from edgecls_runtime.announcing.announcements import Signal
 from edgecls_runtime.protocols import Counting, Trigger
 from edgecls_runtime.triggers.software import LinesTrigger, SoftwareTrigger
 from trigger_sources import (

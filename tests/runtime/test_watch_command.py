@@ -17,10 +17,10 @@ import pytest
 
 from edgecls.cli import main
 from edgecls.errors import CameraError, ImageError
-from edgecls_runtime import half_blocks
 from edgecls_runtime.cameras.fake import Event, FakeCamera
 from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.images import read_image
+from edgecls_runtime.resizing import half_blocks
 from edgecls_runtime.sight import Seen, Sight
 from servers import BLUE, RED, MjpegServer, card, free_port
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edgecls.errors import CameraError, CameraTimeout, Fault, FrameMissed, ImageError, NoPart
 from edgecls.frame import Frame
-from edgecls_runtime.announcements import Counts
+from edgecls_runtime.announcing.announcements import Counts
 from edgecls_runtime.capture.undecoded import Undecoded, take
 from edgecls_runtime.protocols import Camera, Firing
 

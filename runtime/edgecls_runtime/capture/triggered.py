@@ -23,7 +23,7 @@ from edgecls.errors import (
     TriggerError,
 )
 from edgecls.frame import Frame
-from edgecls_runtime.announcements import MOST_WAITING, Counts, Heard, Signal
+from edgecls_runtime.announcing.announcements import MOST_WAITING, Counts, Heard, Signal
 from edgecls_runtime.capture.burst import burst
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.capture.undecoded import Undecoded, take

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls_runtime import cameras, config, lines, logs, signals
+from edgecls_runtime.changes.control import Control
 from edgecls_runtime.commands import add_good, add_json, count
 from edgecls_runtime.config import JournalSettings, Settings
-from edgecls_runtime.control import Control
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.logs.settings import Form
 from edgecls_runtime.service.attendance import Attendance

@@ -24,12 +24,13 @@ import cv2
 
 from edgecls.errors import CameraError, ConfigError
 from edgecls.progress import tell
-from edgecls_runtime import cameras, config, half_blocks, signals
+from edgecls_runtime import cameras, config, signals
 from edgecls_runtime.capture.settings import CaptureSettings
 from edgecls_runtime.commands import add_json, count
 from edgecls_runtime.credentials import without_credentials
 from edgecls_runtime.health.limits import by_name
 from edgecls_runtime.health.measures import measured
+from edgecls_runtime.resizing import half_blocks
 from edgecls_runtime.sight import Image, Seen, Sight
 
 # Seconds between two looks: on a terminal, and where lines stay.

@@ -9,7 +9,8 @@ from pathlib import Path
 from edgecls.bundle import Bundle
 from edgecls.frame import Frame
 from edgecls.verdict import Look
-from edgecls_runtime import golden, jobs, one_frame, recipes
+from edgecls_runtime import golden, one_frame
+from edgecls_runtime.changes import jobs, recipes
 from edgecls_runtime.config import Settings
 from edgecls_runtime.doctor.finding import Finding, fault, looked, not_tried, ok
 from edgecls_runtime.failover import Failover

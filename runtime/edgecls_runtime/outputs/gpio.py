@@ -13,10 +13,10 @@ from enum import StrEnum
 
 from edgecls.errors import ConfigError, OutputError
 from edgecls.verdict import Verdict
-from edgecls_runtime import driven_pins, gpio_lines
-from edgecls_runtime.alarm import Alarm
-from edgecls_runtime.driven_pins import Active, DrivenPins, Pin, Wiring
-from edgecls_runtime.gpio_lines import Library
+from edgecls_runtime.pins import driven_pins, gpio_lines
+from edgecls_runtime.pins.alarm import Alarm
+from edgecls_runtime.pins.driven_pins import Active, DrivenPins, Pin, Wiring
+from edgecls_runtime.pins.gpio_lines import Library
 from edgecls_runtime.probe import Probed
 
 # What a unit of systemd has to allow.

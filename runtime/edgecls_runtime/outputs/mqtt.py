@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgecls.errors import ConfigError, MissingExtra, OutputError, OutputRefused
 from edgecls.progress import tell
 from edgecls.verdict import Verdict
-from edgecls_runtime import home_assistant, packages
-from edgecls_runtime.home_assistant import Discovery
-from edgecls_runtime.mqtt_broker import KEEPALIVE_S, TELLS, Broker, Version, reason
-from edgecls_runtime.mqtt_topics import Topics
+from edgecls_runtime import packages
+from edgecls_runtime.messages import home_assistant
+from edgecls_runtime.messages.home_assistant import Discovery
+from edgecls_runtime.messages.mqtt_broker import KEEPALIVE_S, TELLS, Broker, Version, reason
+from edgecls_runtime.messages.mqtt_topics import Topics
 from edgecls_runtime.probe import Probed
 
 if TYPE_CHECKING:

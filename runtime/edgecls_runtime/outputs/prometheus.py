@@ -17,11 +17,11 @@ from http import HTTPStatus
 from edgecls import __version__
 from edgecls.errors import OutputError
 from edgecls.verdict import Cause, Outcome, Verdict
-from edgecls_runtime import exposition, small_server
-from edgecls_runtime.exposition import Histogram, family, sample
 from edgecls_runtime.figures import MEANINGS, Figures, Meaning
+from edgecls_runtime.messages import exposition, small_server
+from edgecls_runtime.messages.exposition import Histogram, family, sample
+from edgecls_runtime.messages.small_server import Answering, SmallServer
 from edgecls_runtime.probe import Probed
-from edgecls_runtime.small_server import Answering, SmallServer
 
 PATIENT = True
 # Seconds; from a classifier on an accelerator to one that is far too slow for a line.

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from edgecls.errors import ConfigError
 from edgecls.verdict import Cause, Outcome
-from edgecls_runtime import driven_pins, gpio_lines
-from edgecls_runtime.belts import MOST_COUNTS
-from edgecls_runtime.driven_pins import Active, DrivenPins, Pin, Wiring
-from edgecls_runtime.gpio_lines import Library, Pull
-from edgecls_runtime.parts_in_flight import PartsInFlight
+from edgecls_runtime.pins import driven_pins, gpio_lines
+from edgecls_runtime.pins.belts import MOST_COUNTS
+from edgecls_runtime.pins.driven_pins import Active, DrivenPins, Pin, Wiring
+from edgecls_runtime.pins.gpio_lines import Library, Pull
+from edgecls_runtime.pins.parts_in_flight import PartsInFlight
+from edgecls_runtime.pins.reject_gate import PIN, Gate, RejectOutput, SafeState
 from edgecls_runtime.probe import Probed
-from edgecls_runtime.reject_gate import PIN, Gate, RejectOutput, SafeState
 
 # What a unit of systemd has to allow.
 DEVICES = ("gpiochip",)

@@ -26,9 +26,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from edgecls import __version__
 from edgecls.errors import ConfigError, OutputError, OutputRefused
 from edgecls.verdict import Verdict
-from edgecls_runtime import posting, webhook_signature
 from edgecls_runtime.credentials import without_credentials
-from edgecls_runtime.posting import Answer, Poster
+from edgecls_runtime.messages import posting, webhook_signature
+from edgecls_runtime.messages.posting import Answer, Poster
 from edgecls_runtime.probe import Probed
 
 KEEPS = True

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import gpio_lines
-from edgecls_runtime.announcements import Announcements
-from edgecls_runtime.gpio_lines import ChipLine, Library, Place, Pull
+from edgecls_runtime.announcing.announcements import Announcements
+from edgecls_runtime.pins import gpio_lines
+from edgecls_runtime.pins.gpio_lines import ChipLine, Library, Place, Pull
+from edgecls_runtime.pins.zero_pins import WatchedPin
 from edgecls_runtime.probe import Probed
-from edgecls_runtime.zero_pins import WatchedPin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ import time
 from http import HTTPStatus
 
 from edgecls.errors import ConfigError, TriggerError
-from edgecls_runtime import small_server
-from edgecls_runtime.announcements import MOST_WAITING, Announcements
-from edgecls_runtime.part_ids import fault, part_id
+from edgecls_runtime.announcing.announcements import MOST_WAITING, Announcements
+from edgecls_runtime.announcing.part_ids import fault, part_id
+from edgecls_runtime.messages import small_server
+from edgecls_runtime.messages.small_server import Answering, SmallServer
 from edgecls_runtime.probe import Probed
-from edgecls_runtime.small_server import Answering, SmallServer
 
 LARGEST_BODY = 4096
 

@@ -4,7 +4,7 @@ import threading
 import time
 
 from edgecls.errors import ConfigError
-from edgecls_runtime.announcements import Signal
+from edgecls_runtime.announcing.announcements import Signal
 from edgecls_runtime.probe import Probed
 
 LONGEST_MS = 86_400_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edgecls.errors import ConfigError, TriggerError
-from edgecls_runtime.announcements import Announcements
+from edgecls_runtime.announcing.announcements import Announcements
 from edgecls_runtime.modbus.plc import Plc, check, plc, probed
 
 __all__ = ["ModbusTrigger", "open", "probed"]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError, MissingExtra, TriggerError
 from edgecls_runtime import packages
-from edgecls_runtime.announcements import Announcements
-from edgecls_runtime.mqtt_broker import KEEPALIVE_S, LISTENS, LONGEST_TOPIC, Broker, reason
-from edgecls_runtime.part_ids import part_id
+from edgecls_runtime.announcing.announcements import Announcements
+from edgecls_runtime.announcing.part_ids import part_id
+from edgecls_runtime.messages.mqtt_broker import KEEPALIVE_S, LISTENS, LONGEST_TOPIC, Broker, reason
 from edgecls_runtime.probe import Probed
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import threading
 import time
 
 from edgecls.errors import TriggerError
-from edgecls_runtime.announcements import Announcements
-from edgecls_runtime.part_ids import part_id
+from edgecls_runtime.announcing.announcements import Announcements
+from edgecls_runtime.announcing.part_ids import part_id
 from edgecls_runtime.probe import Probed
 
 STDIN = 0

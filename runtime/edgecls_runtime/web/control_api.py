@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from edgecls_runtime.control import Answer, Control, Running
+from edgecls_runtime.changes.control import Answer, Control, Running
 from edgecls_runtime.web.asking import bad, object_of
 from edgecls_runtime.web.guard import Refusal
 from edgecls_runtime.web.inside import Inside, who_asks

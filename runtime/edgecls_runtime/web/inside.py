@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from starlette.requests import Request
 
-from edgecls_runtime.control import Control
+from edgecls_runtime.changes.control import Control
 from edgecls_runtime.web.guard import Access, Refusal, client_of
 from edgecls_runtime.web.history import History
 from edgecls_runtime.web.hub import Hub

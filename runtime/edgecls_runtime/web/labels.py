@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgecls.errors import ConfigError
-from edgecls_runtime import part_ids
+from edgecls_runtime.announcing import part_ids
 from edgecls_runtime.evidence import relabels
 
 LONGEST = 64

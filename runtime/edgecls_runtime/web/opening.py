@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import MissingExtra
 from edgecls.progress import tell
-from edgecls_runtime.control import Control
+from edgecls_runtime.changes.control import Control
 from edgecls_runtime.web.hub import Hub
 from edgecls_runtime.web.pictures import NoPictures, Pictures
 from edgecls_runtime.web.settings import WebSettings

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import DeviceError, MissingExtra, TriggerError
 from edgecls_runtime import packages
-from edgecls_runtime.alarm import be_urgent
+from edgecls_runtime.pins.alarm import be_urgent
 from edgecls_runtime.probe import Probed
 
 if TYPE_CHECKING:

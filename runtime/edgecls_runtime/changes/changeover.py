@@ -10,10 +10,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from edgecls.errors import ConfigError
+from edgecls_runtime.changes.control import Running
+from edgecls_runtime.changes.succession import Job, Succession
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.config import Settings
-from edgecls_runtime.control import Running
-from edgecls_runtime.succession import Job, Succession
 
 # In memory at a time: the newest, and those whose last parts are on their way.
 MOST_BUNDLES = 3

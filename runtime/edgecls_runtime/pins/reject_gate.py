@@ -10,12 +10,12 @@ from queue import Empty, SimpleQueue
 
 from edgecls.errors import OutputError, OutputRefused
 from edgecls.verdict import Cause, Verdict
-from edgecls_runtime.alarm import Alarm
-from edgecls_runtime.belts import Belt, CountedBelt, TimedBelt
-from edgecls_runtime.driven_pins import DrivenPins
-from edgecls_runtime.gpio_lines import ChipLine, Library, Place
-from edgecls_runtime.parts_in_flight import Late, PartsInFlight, Tally
-from edgecls_runtime.zero_pins import WatchedPin
+from edgecls_runtime.pins.alarm import Alarm
+from edgecls_runtime.pins.belts import Belt, CountedBelt, TimedBelt
+from edgecls_runtime.pins.driven_pins import DrivenPins
+from edgecls_runtime.pins.gpio_lines import ChipLine, Library, Place
+from edgecls_runtime.pins.parts_in_flight import Late, PartsInFlight, Tally
+from edgecls_runtime.pins.zero_pins import WatchedPin
 
 PIN = "pin"
 # Until a pin that was lost is tried again.

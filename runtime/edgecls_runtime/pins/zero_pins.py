@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from edgecls.errors import DeviceError, MissingExtra
-from edgecls_runtime.gpio_lines import Place, Pull
+from edgecls_runtime.pins.gpio_lines import Place, Pull
 
 # Of another clock than ours: such a time is not believed.
 OLDEST_S = 1.0

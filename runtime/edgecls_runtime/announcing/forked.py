@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 
 from edgecls.errors import EndOfStream
-from edgecls_runtime.announcements import Announcements, Heard
+from edgecls_runtime.announcing.announcements import Announcements, Heard
 from edgecls_runtime.protocols import Counting, Trigger
 
 WAIT_S = 0.5

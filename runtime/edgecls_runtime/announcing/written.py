@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from edgecls_runtime.announcements import Heard, Signal
+from edgecls_runtime.announcing.announcements import Heard, Signal
 from edgecls_runtime.protocols import Counting, Trigger
 
 

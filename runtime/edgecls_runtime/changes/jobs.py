@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from edgecls.bundle import Bundle
+from edgecls_runtime.changes.engines import Engines, Shared
+from edgecls_runtime.changes.succession import Job, Seeing
 from edgecls_runtime.config import Settings
-from edgecls_runtime.engines import Engines, Shared
 from edgecls_runtime.failover import Failover
 from edgecls_runtime.opening import Allowed
-from edgecls_runtime.succession import Job, Seeing
 from edgecls_runtime.views.looking import Looking
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.manifest import Interpolation
-from edgecls_runtime.filters import PRECISION_BITS, Span, taps
+from edgecls_runtime.resizing.filters import PRECISION_BITS, Span, taps
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]

@@ -6,7 +6,7 @@ from string import Formatter
 
 from edgecls.errors import ConfigError
 from edgecls.verdict import Verdict
-from edgecls_runtime.mqtt_broker import LONGEST_TOPIC
+from edgecls_runtime.messages.mqtt_broker import LONGEST_TOPIC
 
 OF_STATION = ("station",)
 OF_VERDICT = ("station", "camera", "counts_as")

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from edgecls.errors import ConfigError, DeviceError, OutputError
-from edgecls_runtime import gpio_lines
-from edgecls_runtime.gpio_lines import CONSUMER, HIGHEST_PIN, Library, Place
-from edgecls_runtime.zero_pins import DrivenZeroPins
+from edgecls_runtime.pins import gpio_lines
+from edgecls_runtime.pins.gpio_lines import CONSUMER, HIGHEST_PIN, Library, Place
+from edgecls_runtime.pins.zero_pins import DrivenZeroPins
 
 # Number, as of the chip where one is given, else as in GPIO17; or name of a line.
 Pin = int | str

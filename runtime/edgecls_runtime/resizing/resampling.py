@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecls.manifest import Interpolation
-from edgecls_runtime.bands import Bands, Pass, bands
-from edgecls_runtime.filters import Span, nearest
-from edgecls_runtime.halving import halve, halved_size
+from edgecls_runtime.resizing.bands import Bands, Pass, bands
+from edgecls_runtime.resizing.filters import Span, nearest
+from edgecls_runtime.resizing.halving import halve, halved_size
 
 Image = NDArray[np.uint8]
 

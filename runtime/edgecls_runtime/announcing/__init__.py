@@ -1,0 +1,1 @@
+"""Parts that were announced: queued, written down, told to several cameras."""

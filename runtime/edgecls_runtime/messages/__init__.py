@@ -1,0 +1,1 @@
+"""What outputs on a network share: a broker, a small server, signatures, metrics."""

@@ -1,0 +1,1 @@
+"""Pillow's resize, to the byte, and the rungs of the ladder."""
