@@ -5,8 +5,8 @@
 A family is a module of timm. Its member is the one with the fewest parameters whose image is at
 most 288 px, or the smallest image there is. Weights are random, so the columns tell what the graph
 and the kernels do to an answer, and nothing of accuracy. Each member has a process of its own, with
-a time limit, so that its memory comes back; results are appended to FILE, and a family that stands
-there is not measured again.
+a time limit, so that its memory comes back; results are appended to FILE (docs/families.jsonl), and
+what stands there is not measured again: some hours of two cores, in as many goes as it takes.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from edgecls_exporters.graph import export_graph, to_scores
 from edgecls_exporters.original import Original, first_line
 from edgecls_exporters.quantization import Plan, calibrate, quantize
 from edgecls_runtime.preprocessing import prepare
-from families_page import LABELS, LARGEST_PX, PAGE, Result, line, page, read
+from families_page import LABELS, LARGEST_PX, PAGE, RESULTS, Result, line, page, read
 
 SECONDS = 900
 # Seeds of the made-up photos: the measured ones are not those of calibration.
@@ -208,7 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", metavar="FAMILY", help="default: every one")
     parser.add_argument("--fp32", action="store_true", help="leave out int8")
-    parser.add_argument("--results", type=Path, default=Path("families.jsonl"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--child", metavar="FAMILY", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -219,7 +219,8 @@ def main() -> int:
         return 0
     results = read(arguments.results)
     for family in arguments.only or timm.list_modules():
-        if family in results and not arguments.only:
+        known = results.get(family)
+        if known and not arguments.only and (known.int8 or arguments.fp32 or known.export != "ok"):
             continue
         result = results[family] = child(family, int8=not arguments.fp32)
         with arguments.results.open("a", encoding="utf-8") as opened:

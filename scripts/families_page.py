@@ -11,6 +11,7 @@ import torch
 LARGEST_PX = 288
 LABELS = 10
 PAGE = Path(__file__).parent.parent / "docs" / "families.md"
+RESULTS = PAGE.with_suffix(".jsonl")
 
 
 @dataclass(frozen=True, slots=True)
