@@ -36,10 +36,8 @@ def check(reader: Reader, head: str = "") -> Checked:
         head: A hash that was noted earlier, or its beginning; it must be in the chain.
 
     """
-    sessions = _sessions(reader)
+    sessions, chained = _sessions(reader), _chained(reader)
     last, previous = _beginning(reader)
-    # Versions without a chain knew no runs either.
-    chained = {one["id"] for one in reader.table("sessions") if one["run"] is not None}
     entries = unchained = 0
     faults: list[str] = []
     is_head_found = not head or previous.startswith(head)
@@ -67,7 +65,7 @@ def check_end(reader: Reader, entries: int) -> Checked:
     """
     newest = [*reader.rows(Query(), entries + 1, newest_first=True)][::-1]
     last, start = _beginning(reader)
-    previous, sessions = start, _sessions(reader)
+    previous, sessions, chained = start, _sessions(reader), _chained(reader)
     if len(newest) > entries:
         before = newest.pop(0)
         last, previous = int(before["id"] or 0), str(before["chain"]) or start
@@ -75,7 +73,7 @@ def check_end(reader: Reader, entries: int) -> Checked:
     faults: list[str] = []
     for row in newest:
         number = int(row["id"] or 0)
-        if previous == start and not row["chain"]:
+        if previous == start and not row["chain"] and row["session"] not in chained:
             unchained, last = unchained + 1, number
             continue
         faults += _faults_of(row, last, previous, sessions)
@@ -97,6 +95,11 @@ def _sessions(reader: Reader) -> dict[Value, str]:
         one["id"]: chain.session_hash([one[column] for column in chain.SESSION_COLUMNS])
         for one in reader.table("sessions")
     }
+
+
+def _chained(reader: Reader) -> set[Value]:
+    """Return the sessions whose entries have a chain: versions without one knew no runs either."""
+    return {one["id"] for one in reader.table("sessions") if one["run"] is not None}
 
 
 def _faults_of(
