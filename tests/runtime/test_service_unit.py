@@ -150,3 +150,17 @@ def test_a_name_that_no_unit_can_have_is_refused(made: Made, tmp_path: Path, nam
         f"edgecls service: --name: {name!r}; expected letters, digits, '_', '-' and '.', such as "
         f"line-1\n"
     )
+
+
+def test_files_that_outputs_write_may_be_written_and_nothing_else(
+    made: Made, tmp_path: Path
+) -> None:
+    file = station(tmp_path / "line", made)
+    told = '[[outputs]]\nkind = "file"\npath = "told/verdicts.jsonl"\n'
+    kept = '[[outputs]]\nkind = "image"\npath = "kept/images"\n'
+    file.write_text(f"{file.read_text()}{told}{kept}")
+
+    # The last ones: where there is a cache of the user's, it comes first.
+    found = keys(printed(file))["ReadWritePaths"].split()[-3:]
+
+    assert found == [str(file.parent / name) for name in ("data", "kept", "told")]

@@ -15,6 +15,7 @@ from edgecls.verdict import Verdict
 from edgecls_runtime.probe import Probed
 
 KEEPS = True
+WRITES = ("path",)
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
