@@ -26,6 +26,9 @@ FATAL = 4
 FLOPS = "flops"
 SPINNING = "session.intra_op.allow_spinning"
 
+# A station tells those that its file names, and nobody else.
+ort.disable_telemetry_events()
+
 
 class OnnxSession:
     """A session of onnxruntime; threads may share it.
