@@ -98,7 +98,7 @@ class Line:
         self._count += 1
         scratch = self.folder / f"{self._count}"
         scratch.mkdir()
-        camera = CameraPlan(self.scenes, scratch / "place", script, rate_hz=RATE_HZ)
+        camera = CameraPlan(self.scenes, scratch / "place", script, repeat=True, rate_hz=RATE_HZ)
         kept, port = journal or scratch / "journal" / "verdicts.db", free_port()
         plan = Plan(
             self._station(scratch, outputs),

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,15 @@ from edgecls_runtime import config, lines, signals
 from edgecls_runtime.classifier import Classifier
 from edgecls_runtime.drill import wrong_clock
 from edgecls_runtime.drill.plan import Plan
+from edgecls_runtime.service.attendance import Attendance
+from edgecls_runtime.service.notify import Notifier
 from edgecls_runtime.wiring import open_stations
 
 Image = NDArray[np.uint8]
+
+
+# Between two looks at the machine: a drill has not long.
+LOOK_S = 0.5
 
 
 class _Provider:
@@ -52,7 +59,19 @@ def run(plan: Path) -> int:
 
 def _station(plan: Plan) -> None:
     settings, base = plan.applied(config.read(plan.station)), plan.station.parent
-    with signals.collected() as received, open_stations([(settings, base)]) as opened:
+    disks = [] if plan.journal is None else [plan.journal]
+    with (
+        # Whom systemd watches is the real station.
+        closing(Attendance(settings.host, disks, Notifier(), LOOK_S)) as attendance,
+        signals.collected() as received,
+        open_stations([(settings, base)], attendance=attendance) as opened,
+    ):
+
+        def note(text: str) -> None:
+            for journal in opened.journals:
+                journal.note(text)
+
+        attendance.ready(str, note, lambda: None)
         for _ in lines.run(opened.stations, lambda: bool(received)):
             pass
         for outbox in opened.outboxes:

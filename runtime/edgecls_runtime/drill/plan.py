@@ -19,7 +19,7 @@ class CameraPlan:
     Attributes:
         images: Folder of what it shows, in turn.
         state: Keeps its place in the script, over the end of its process too.
-        script: As of the kind ``fake``.
+        script: As of the kind ``fake``, as is ``repeat``.
         live: As of the camera that it stands for, as is ``fires``.
         rate_hz: Frames a second.
 
@@ -28,6 +28,7 @@ class CameraPlan:
     images: Path
     state: Path
     script: tuple[str, ...]
+    repeat: bool = False
     live: bool = True
     fires: bool = False
     rate_hz: float = RATE_HZ
@@ -92,6 +93,7 @@ class Plan:
             if self.journal is None
             else JournalSettings(self.journal, reserve_mb=self.reserve_mb),
             outputs=self._outputs(settings),
+            web=None,
             timeout_ms=min(settings.timeout_ms, LONGEST_TIMEOUT_MS),
         )
 

@@ -165,7 +165,7 @@ class Scene:
         return round(seconds * self.pace_hz)
 
     def plan(self, script: tuple[str, ...] = (), journal: Path | None = None) -> Plan:
-        """Return a plan in a place of its own, whose first camera plays a script first.
+        """Return a plan in a place of its own, whose camera plays a script first.
 
         Args:
             script: What befalls the camera; afterwards it shows frames without end.
@@ -179,7 +179,7 @@ class Scene:
             name: CameraPlan(
                 images=shown.folder,
                 state=scratch / f"place {number}",
-                script=(*(script if name == self.camera else ()), ENDLESS),
+                script=(*(script if self._befalls(name) else ()), ENDLESS),
                 live=shown.live,
                 fires=self._fires(shown),
             )
@@ -195,12 +195,16 @@ class Scene:
     @contextmanager
     def trial(self, plan: Plan, feed_hz: float = FEED_HZ) -> Iterator[Trial]:
         """Run the station of a plan; it ends with the block, whatever happens."""
-        stations = tuple(self.settings.station_of(name) for name in self.shown)
+        stations = self.settings.stations
         with (
             started(plan) as running,
             feeding.fed(plan.port, feed_hz, lambda: len(running.told) // len(stations)) as feeder,
         ):
             yield Trial(running, plan, stations, feeder)
+
+    def _befalls(self, camera: str) -> bool:
+        """Tell whether faults of a camera befall this one: all, where they look at one part."""
+        return camera == self.camera or self.settings.together
 
     def _fires(self, shown: Shown) -> bool:
         return shown.fires and self.is_announced

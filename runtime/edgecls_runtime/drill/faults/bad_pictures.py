@@ -1,5 +1,7 @@
 """A camera that delivers pictures that say nothing: black ones, or the same again and again."""
 
+from edgecls_runtime.config import Settings
+from edgecls_runtime.decision.votes import Vote
 from edgecls_runtime.drill.fault import Fault, Seen
 from edgecls_runtime.drill.running import Told
 from edgecls_runtime.drill.scene import Broken, Scene, Untried
@@ -11,6 +13,8 @@ BACK_S = 30.0
 LIVELY = 40
 SLACK_S = 1.0
 LONGEST_S = 120.0
+# Frames by which two cameras of one part may be apart.
+TOGETHER = 3
 
 
 def black(scene: Scene) -> Seen:
@@ -46,7 +50,8 @@ def _tried(scene: Scene, word: str, count: int, before: int, told_from: int) -> 
         trial.running.until(lambda: back() is not None, seconds)
         if back() is None:
             raise Broken(f"good pictures were not judged again: {trial.why}")
-        bad = range(before + told_from, before + count)
+        edge = _edge(scene.settings)
+        bad = range(before + told_from + edge, before + count - edge)
         shown = [told for told in trial.own() if told.frame in bad]
         found = trial.ended()
     judged = [told for told in shown if told.is_judged]
@@ -60,6 +65,14 @@ def _tried(scene: Scene, word: str, count: int, before: int, told_from: int) -> 
         reason = shown[-1].table["reason"] if shown else "none was looked at"
         text = f"{len(shown)} REVIEW: {reason}; then judged again; journal: {found.said}"
     return Seen(bool(shown) and not judged and not found.wrong, text)
+
+
+def _edge(settings: Settings) -> int:
+    """Return how many frames at either end may belong to a part that other frames show, too."""
+    vote = settings.vote
+    if vote == Vote() and not settings.together:
+        return 0
+    return vote.frames + vote.consecutive + TOGETHER
 
 
 def _frozen_after(health: HealthSettings, camera: str) -> float:

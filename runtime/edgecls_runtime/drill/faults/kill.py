@@ -75,10 +75,9 @@ def tried(scene: Scene) -> Seen:
     finally:
         if feeder is not None:
             feeder.stop()
-    stations = [scene.settings.station_of(name) for name in scene.shown]
     taken = feeder.acknowledged if feeder else []
     assert plan.journal is not None  # noqa: S101 - it was required
-    said: Account = account(plan.journal, found.told, taken, stations)
+    said: Account = account(plan.journal, found.told, taken, scene.settings.stations)
     text = (
         f"killed {TIMES} times; {len(taken)} parts acknowledged, {len(found.told)} told; "
         f"first verdict {max(found.restarts):.1f} s after a start at most; journal: {said.said}"
