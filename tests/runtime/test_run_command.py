@@ -23,7 +23,7 @@ from servers import MjpegServer, free_port
 GOOD, SCRATCHED = (part_image(label, np.random.default_rng(3)) for label in LABELS)
 KEYS = (
     "bundle, rule, camera, cameras, trigger, views, frame_px, capture, health, format, variant, "
-    "providers, placement, journal, outputs, timeout_ms, max_age_ms, prepare_threads, name, "
+    "providers, placement, journal, outputs, web, timeout_ms, max_age_ms, prepare_threads, name, "
     "recipe, recipes, vote, parts, host, log"
 )
 TIMEOUT = "no frame within 0.3 s"
