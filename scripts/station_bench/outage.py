@@ -40,15 +40,23 @@ class Heard:
 
 
 @contextmanager
-def brokered(folder: Path) -> Iterator[tuple[Broker, dict[str, object]] | None]:
-    """Start mosquitto; None where it is not here."""
+def brokered(
+    folder: Path, *, remembers: bool = False
+) -> Iterator[tuple[Broker, dict[str, object]] | None]:
+    """Start mosquitto; None where it is not here.
+
+    Args:
+        folder: Of its files.
+        remembers: Whether it knows after its death who listened: then it writes at each message.
+
+    """
     if missing("mosquitto", "paho.mqtt"):
         yield None
         return
-    remembers = ("persistence true", "autosave_interval 1", "autosave_on_changes true")
+    written = ("persistence true", "autosave_interval 1", "autosave_on_changes true")
     # A subscriber that is away for a moment misses nothing.
-    more = (*remembers, f"persistence_location {folder}/", "max_queued_messages 0")
-    broker = Broker(folder, tls=False, more=more)
+    more = (*written, f"persistence_location {folder}/", "max_queued_messages 0")
+    broker = Broker(folder, tls=False, more=more if remembers else ())
     try:
         yield broker, {"kind": "mqtt", "station": "bench", **broker.table}
     finally:
@@ -58,7 +66,7 @@ def brokered(folder: Path) -> Iterator[tuple[Broker, dict[str, object]] | None]:
 def measured(line: Line, seconds: float, rate_hz: float) -> list[Row]:
     """Take the other sides of two outputs away for so long, and give them back."""
     with ExitStack() as stack:
-        mqtt = stack.enter_context(brokered(line.folder / "broker"))
+        mqtt = stack.enter_context(brokered(line.folder / "broker", remembers=True))
         loaded = line.plan(outputs=(mqtt[1],) if mqtt else ())
         plan = loaded.plan
         heard = Heard(mqtt[0]) if mqtt else None

@@ -50,7 +50,7 @@ def measured(line: Line, minutes: float, seed: int = 0) -> list[Row]:
                     folder.with_name("away").rename(folder)
             did[what] += 1
             time.sleep(random_.uniform(*APART_S))
-            looks.append((now, held(running.process.pid)))
+            looks.append((now, held(running)))
             if len(looks) % 20 == 0:
                 tell(f"{now:.0f} s, {len(running.told)} verdicts, {looks[-1][1]}")
         running.do("lose provider", 0.0)

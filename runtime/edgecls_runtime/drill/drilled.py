@@ -1,5 +1,7 @@
 """The station of a drill, and what befalls it from within: see ``process``."""
 
+import ctypes
+import gc
 import json
 import os
 import signal
@@ -86,4 +88,7 @@ def _listen() -> None:
             _Provider.away_until = time.monotonic() + order["seconds"]
         elif order["do"] == "set clock":
             wrong_clock.jump(order["seconds"])
+        elif order["do"] == "give memory back":
+            gc.collect()
+            ctypes.CDLL(None).malloc_trim(0)  # what the allocator only keeps
     os.kill(os.getpid(), signal.SIGTERM)
