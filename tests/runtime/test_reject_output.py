@@ -3,15 +3,17 @@
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from edgecls.errors import OutputError, OutputRefused
+from edgecls.errors import ConfigError, OutputError, OutputRefused
 from edgecls.verdict import Verdict
 from edgecls_runtime.pins.parts_in_flight import Tally
 from edgecls_runtime.pins.reject_gate import RejectOutput
+from edgecls_runtime.telling_outputs import telling
 from output_kinds import open_output, verdict
 from outputs_pins import ENCODED, GATE, GATE_PIN, is_high, level_at, levels, turn_encoder
 from trigger_sources import until
@@ -305,3 +307,14 @@ def test_pins_are_free_again_when_one_of_them_cannot_be_had() -> None:
     with gate(0.1) as output:
         assert level_at(GATE_PIN, time.monotonic()) is False
         assert output.tally == Tally()
+
+
+@pytest.mark.usefixtures("made_up_pins")
+def test_a_gate_that_would_hear_of_some_parts_only_is_refused() -> None:
+    table = {"kind": "reject", "pin": 24, "delay_ms": 100, "library": "gpiozero"}
+
+    with (
+        ExitStack() as stack,
+        pytest.raises(ConfigError, match=r"outputs\[0\].only: reject must know of every part"),
+    ):
+        telling([{**table, "only": ["fail"]}], Path(), None, stack, waits=False)
