@@ -8,7 +8,7 @@ AT_ONCE = 200
 
 
 def remove(database: sqlite3.Connection, before: str) -> int:
-    """Remove old verdicts, with what was told of them, and sessions and notes without any left.
+    """Remove old verdicts, with what was told of them, and old notes; sessions stay.
 
     The newest verdict stays, and those that some output was not told yet.
 
