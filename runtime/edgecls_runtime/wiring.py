@@ -146,7 +146,8 @@ def _open(
     announce = recording.announcing(settings.stations, outboxes)
     found = process.opened.sources.open([*settings.all_cameras], settings, base, announce)
     one = next(iter(found.values()))
-    recording.count_overrun(lambda: one.unkept)  # those behind it have their verdict
+    # Those of queues behind it have their verdict; each of these was a part of every station.
+    recording.count_overrun(lambda: one.unkept * len(settings.stations))
     watches = {
         name: Watch(settings.health.expected(name, live=source.live))
         for name, source in found.items()

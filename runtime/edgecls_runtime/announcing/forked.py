@@ -19,10 +19,16 @@ GRACE_S = 2.0
 class Way(Announcements):
     """What one camera hears of a trigger that others hear, too."""
 
-    def __init__(self, source: Trigger | None = None) -> None:
-        """Begin with an empty queue; ``source``'s own counters are added to one of the ways."""
+    def __init__(self, source: Trigger, *, is_first: bool) -> None:
+        """Begin with an empty queue.
+
+        Args:
+            source: What is heard; a part that it could not keep is one of every way.
+            is_first: Whether what it ignored, which is no part, is counted here.
+
+        """
         super().__init__()
-        self._source = source
+        self._source, self._is_first = source, is_first
 
     @property
     def heard(self) -> Heard:
@@ -36,7 +42,7 @@ class Way(Announcements):
             own,
             announced=own.announced + source.overrun,
             overrun=own.overrun + source.overrun,
-            ignored=source.ignored,
+            ignored=source.ignored if self._is_first else 0,
         )
 
 
@@ -51,7 +57,7 @@ class Fork:
             ways: How many listen.
 
         """
-        self.ways = [Way(None if number else trigger) for number in range(ways)]
+        self.ways = [Way(trigger, is_first=not number) for number in range(ways)]
         self._trigger = trigger
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="fork", daemon=True)
