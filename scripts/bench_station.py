@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from bench_stations import bundle
+from edgecls_runtime import machine
 from edgecls_runtime.measuring.environment import environment, load_warning
 from station_bench import added, full_disk, kills, load, outage, soaking
 from station_bench.line import Line, Row
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print; return the exit code."""
     flags = parser().parse_args(argv)
     here = environment()
-    print(json.dumps(here) if flags.json else f"{here}\n{load_warning(1)}")
+    print(json.dumps(here) if flags.json else f"{here}\n{load_warning(machine.cores())}")
     reached = True
     with ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="bench-station-", dir=flags.folder)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from edgecls.progress import tell
 from edgecls_runtime import cameras, triggers
@@ -25,18 +26,37 @@ class Source:
     Attributes:
         camera: Where its frames come from.
         live: Whether they are new.
-        trigger: What announces parts to it, and to others of its file; None where nothing does.
 
     """
 
     camera: Camera
     live: bool
-    trigger: Trigger | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is known of the parts that are announced to the cameras of one file.
+
+    Attributes:
+        counters: Cameras that wait for parts; of those that look at the same ones, the first.
+        trigger: What announces them; None where a line of the camera does, or nothing.
+
+    """
+
+    counters: Sequence[TriggeredCamera | LiveCamera]
+    trigger: Trigger | None
+
+    @property
+    def counts(self) -> Counts | None:
+        """What became of them; None where nothing announces any."""
+        return sum((one.counts for one in self.counters), Counts()) if self.counters else None
 
     @property
     def unkept(self) -> int:
-        """Parts that found the trigger's own queue full: they were written down nowhere."""
-        return self.trigger.heard.overrun if isinstance(self.trigger, Counting) else 0
+        """Those that found the trigger's own queue full, and were written down nowhere."""
+        if not isinstance(self.trigger, Counting):
+            return 0
+        return self.trigger.heard.overrun * len(self.counters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +66,14 @@ class Sources:
     Attributes:
         together: Closes all of it.
         cameras: Live cameras, for their counters.
-        triggered: Cameras whose parts are announced, for their counters; one of those that look at
-            the same parts.
+        parts: Those of each file.
         prepared: What prepares frames, for its counters.
 
     """
 
     together: Together = field(default_factory=Together)
     cameras: list[LiveCamera] = field(default_factory=list)
-    triggered: list[TriggeredCamera] = field(default_factory=list)
+    parts: list[Parts] = field(default_factory=list)
     prepared: list[Ahead] = field(default_factory=list)
 
     @property
@@ -71,8 +90,7 @@ class Sources:
     @property
     def counts(self) -> Counts | None:
         """What became of the parts that were announced; None where nothing announces any."""
-        lines = [one.counts for one in self.cameras if one.keep is Keep.TRIGGERED]
-        found = [*lines, *(one.counts for one in self.triggered)]
+        found = [counts for parts in self.parts if (counts := parts.counts) is not None]
         return sum(found, Counts()) if found else None
 
     @property
@@ -86,7 +104,7 @@ class Sources:
         settings: Settings,
         base: Path,
         keep: Callable[[Signal], object] = lambda _: None,
-    ) -> dict[str, Source]:
+    ) -> tuple[dict[str, Source], Parts]:
         """Open cameras of a station file, and what announces their parts.
 
         Args:
@@ -106,24 +124,15 @@ class Sources:
             if isinstance(camera, LiveCamera):
                 self.cameras.append(camera)
             found[name] = Source(camera, isinstance(camera, LiveCamera))
-        if settings.trigger is None:
-            return found
-        timeout = settings.timeout_ms / 1000
-        root, heard = self._triggers(settings.trigger, base, len(found), keep)
-        for trigger, (name, source) in zip(heard, list(found.items()), strict=True):
-            parts = TriggeredCamera(
-                source.camera,
-                trigger,
-                settings.capture,
-                timeout,
-                tell,
-                frames=settings.vote.frames,
-            )
-            if not settings.together or trigger is heard[0]:
-                self.triggered.append(parts)
-            self.together.add(parts, instead_of=source.camera)
-            found[name] = Source(parts, source.live, root)
-        return found
+        trigger = None
+        if settings.trigger is not None:
+            trigger, heard = self._triggers(settings.trigger, base, len(found), keep)
+            for one, (name, source) in zip(heard, list(found.items()), strict=True):
+                found[name] = self._triggered(source, one, settings)
+        counters = [source.camera for source in found.values() if _waits_for_parts(source.camera)]
+        parts = Parts(counters[: 1 if settings.together else None], trigger)
+        self.parts.append(parts)
+        return found, parts
 
     def ahead(self, camera: Camera, prepare: Prepare, watch: Watch, settings: Settings) -> Camera:
         """Return the camera with its frames prepared ahead; as it is where that is not wanted."""
@@ -141,6 +150,19 @@ class Sources:
         self.prepared.append(ahead)
         self.together.add(ahead, instead_of=camera)
         return ahead
+
+    def _triggered(self, source: Source, trigger: Trigger, settings: Settings) -> Source:
+        """Return a camera that takes a frame of each part."""
+        camera = TriggeredCamera(
+            source.camera,
+            trigger,
+            settings.capture,
+            settings.timeout_ms / 1000,
+            tell,
+            frames=settings.vote.frames,
+        )
+        self.together.add(camera, instead_of=source.camera)
+        return Source(camera, source.live)
 
     def _triggers(
         self,
@@ -160,3 +182,10 @@ class Sources:
         fork = Fork(trigger, count)
         self.together.add(fork)
         return trigger, fork.ways
+
+
+def _waits_for_parts(camera: Camera) -> TypeGuard[TriggeredCamera | LiveCamera]:
+    """Return whether each frame of a camera is a part: one was announced, or its own line fired."""
+    if isinstance(camera, LiveCamera):
+        return camera.keep is Keep.TRIGGERED
+    return isinstance(camera, TriggeredCamera)

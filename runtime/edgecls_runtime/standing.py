@@ -1,11 +1,10 @@
 """How the stations of one file stand at a moment: for the operator's page and for metrics."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecls.verdict import Cause, Outcome
-from edgecls_runtime.announcing.announcements import Counts
-from edgecls_runtime.capture.live import Keep, LiveCamera
+from edgecls_runtime.capture.live import LiveCamera
 from edgecls_runtime.changes.changeover import named
 from edgecls_runtime.changes.succession import Succession
 from edgecls_runtime.config import Settings
@@ -14,7 +13,7 @@ from edgecls_runtime.host.conditions import Conditions
 from edgecls_runtime.journal.schema import now
 from edgecls_runtime.protocols import Camera
 from edgecls_runtime.recording import Recording
-from edgecls_runtime.sources import Sources
+from edgecls_runtime.sources import Parts, Sources
 from edgecls_runtime.telling.outbox import Outbox
 from edgecls_runtime.web.status import Balance, Health, State, Status
 
@@ -30,7 +29,7 @@ class Rooms:
         jobs: What judges.
         recording: What was judged.
         cameras: By name.
-        counted: What became of the parts that were announced; None where nothing announces any.
+        parts: Those that are announced.
         outboxes: Who is told.
         sources: Of the process.
         conditions: Of the machine.
@@ -41,7 +40,7 @@ class Rooms:
     jobs: Succession
     recording: Recording
     cameras: Mapping[str, Camera]
-    counted: Callable[[], Counts | None]
+    parts: Parts
     outboxes: Sequence[Outbox]
     sources: Sources
     conditions: Conditions
@@ -76,7 +75,7 @@ class Standing:
         states = [outbox.state for outbox in rooms.outboxes]
         classifier = rooms.jobs.newest.classify.classifier
         host = rooms.conditions.figures
-        counts = rooms.counted()
+        counts = rooms.parts.counts
         return {
             "triggers": counts.announced if counts else None,
             "ignored": counts.ignored if counts else None,
@@ -97,7 +96,7 @@ class Standing:
 
     def _balance(self) -> Balance:
         found = self._rooms.recording.counted
-        counts = self._rooms.counted()
+        counts = self._rooms.parts.counts
         missed = found[Cause.MISSED] + (counts.overrun if counts else 0)
         judged = sum(found[outcome] for outcome in Outcome) + found[Cause.ERROR] + missed
         triggers = max(counts.announced, judged) if counts else judged
@@ -132,25 +131,3 @@ class Standing:
 
 def _health(kind: str, name: str, fault: str, well: str) -> Health:
     return Health(kind, name, State.FAULT if fault else State.OK, fault or well)
-
-
-def counting(cameras: Sequence[Camera], *, together: bool) -> Callable[[], Counts | None]:
-    """Return what counts the parts that were announced to the cameras of a file.
-
-    Args:
-        cameras: Those that wait for parts.
-        together: Whether they look at the same parts, of which each is one.
-
-    """
-    heard = [
-        camera
-        for camera in cameras
-        if not isinstance(camera, LiveCamera) or camera.keep is Keep.TRIGGERED
-    ]
-    asked = [camera for camera in heard if hasattr(camera, "counts")][: 1 if together else None]
-
-    def counts() -> Counts | None:
-        found = [camera.counts for camera in asked]
-        return sum(found, Counts()) if found else None
-
-    return counts

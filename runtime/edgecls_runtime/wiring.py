@@ -30,7 +30,7 @@ from edgecls_runtime.recording import Recording
 from edgecls_runtime.service.attendance import Attendance
 from edgecls_runtime.service.notify import Notifier
 from edgecls_runtime.sources import Sources
-from edgecls_runtime.standing import Rooms, Standing, counting
+from edgecls_runtime.standing import Rooms, Standing
 from edgecls_runtime.station import Station
 from edgecls_runtime.telling.chorus import Chorus
 from edgecls_runtime.telling.outbox import Outbox
@@ -144,10 +144,8 @@ def _open(
     recording = process.stack.enter_context(closing(Recording(settings, jobs)))
     outboxes: list[Outbox] = []
     announce = recording.announcing(settings.stations, outboxes)
-    found = process.opened.sources.open([*settings.all_cameras], settings, base, announce)
-    one = next(iter(found.values()))
-    # Those of queues behind it have their verdict; each of these was a part of every station.
-    recording.count_overrun(lambda: one.unkept * len(settings.stations))
+    found, parts = process.opened.sources.open([*settings.all_cameras], settings, base, announce)
+    recording.count_overrun(lambda: parts.unkept)  # those behind it have their verdict
     watches = {
         name: Watch(settings.health.expected(name, live=source.live))
         for name, source in found.items()
@@ -199,7 +197,7 @@ def _open(
             jobs,
             recording,
             cameras,
-            counting(list(cameras.values()), together=settings.together),
+            parts,
             tuple(outboxes),
             process.opened.sources,
             process.attendance.conditions,

@@ -24,6 +24,7 @@ from edgecls_runtime import config, lines
 from edgecls_runtime.announcing.announcements import MOST_WAITING
 from edgecls_runtime.announcing.forked import Way
 from edgecls_runtime.cameras import fake
+from edgecls_runtime.capture.triggered import TriggeredCamera
 from edgecls_runtime.decision import Rule
 from edgecls_runtime.journal import open_reader
 from edgecls_runtime.station import Station
@@ -388,10 +389,12 @@ def test_parts_beyond_what_cameras_can_take_are_counted_once_each_in_the_journal
     settings = config.read(file)
 
     with open_stations([(settings, file.parent)]) as opened:
-        way = opened.sources.triggered[0]._trigger
-        assert isinstance(way, Way)
-        bell = way._source
+        parts = opened.sources.parts[0]
+        bell, camera = parts.trigger, parts.counters[0]
         assert isinstance(bell, SoftwareTrigger)
+        assert isinstance(camera, TriggeredCamera)
+        way = camera._trigger
+        assert isinstance(way, Way)
         # Whoever takes parts from the bell waits for this lock: then the bell's own queue is full.
         with way._arrived if hung else nullcontext():
             for part in range(MOST_WAITING + 200):

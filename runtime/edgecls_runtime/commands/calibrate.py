@@ -136,8 +136,8 @@ def _opened(
             yield folder, False
         return
     with Together() as together:
-        source = Sources(together).open([name], settings, arguments.station.parent)[name]
-        yield source.camera, source.live
+        found, _ = Sources(together).open([name], settings, arguments.station.parent)
+        yield found[name].camera, found[name].live
 
 
 def _taken(
