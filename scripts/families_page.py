@@ -26,6 +26,7 @@ class Result:
         export: ``ok``, or why there is no graph.
         difference: Largest difference of a score, 0..1, between PyTorch and the fp32 graph.
         int8: ``ok``, why there is no int8 graph, or empty when it was not asked for.
+        operators: As ``quantization.Plan.operators``.
         agreement: Share of made-up photos with the same first label in int8 and fp32.
         cosine: Between the log scores of int8 and fp32, each photo's mean taken out.
         seconds: What it took.
@@ -39,6 +40,7 @@ class Result:
     export: str = ""
     difference: float | None = None
     int8: str = ""
+    operators: str = "all"
     agreement: float | None = None
     cosine: float | None = None
     seconds: float = 0.0
@@ -69,9 +71,12 @@ onnxruntime {ort.__version__}: of {count}.
 
 One member each: the one with the fewest parameters whose image is at most {LARGEST_PX} px (or the
 smallest image there is), with random weights and {LABELS} labels, on 16 made-up photos.
-*difference*: largest of any score between PyTorch and the fp32 graph. *agreement* and *cosine*:
-int8 against fp32, calibrated on 16 other photos. Random weights say what graph and kernels do, not
-what accuracy a trained model keeps: the proof of an export does.
+*difference*: largest of any score between PyTorch and the fp32 graph. *int8*: which operators are
+integers: all that have kernels; *layers*, convolutions and products; *weights*, those of them with
+weights; *head*, what comes after the last pooling, all other weights being stored in 8 bits. The
+first of these is taken whose scores are near fp32's. *agreement* and *cosine*: int8 against fp32,
+calibrated on 16 other photos. Random weights say what graph and kernels do, not what accuracy a
+trained model keeps: the proof of an export does.
 
 | family | member | M params | px | fp32 | difference | int8 | agreement | cosine |
 |---|---|--:|--:|---|--:|---|--:|--:|
@@ -88,7 +93,8 @@ def line(result: Result) -> str:
     difference = "" if result.difference is None else f"{result.difference:.0e}"
     agreement = "" if result.agreement is None else f"{100 * result.agreement:.0f} %"
     near = "" if result.cosine is None else f"{result.cosine:.3f}"
-    texts = [result.export.replace("|", "/"), difference, result.int8.replace("|", "/")]
+    int8 = result.operators if result.int8 == "ok" else result.int8
+    texts = [result.export.replace("|", "/"), difference, int8.replace("|", "/")]
     return (
         f"| {result.family} | {result.member} | {result.parameters:.1f} | {result.size} | "
         f"{texts[0]} | {texts[1]} | {texts[2]} | {agreement} | {near} |"

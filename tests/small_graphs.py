@@ -74,6 +74,7 @@ def convolutions(
     mean: tuple[float, float, float] = (127.5, 127.5, 127.5),
     head: Sequence[NodeProto] | None = None,
     loud: float = 0.0,
+    constants: dict[str, Any] | None = None,
 ) -> ModelProto:
     """Return a network with a convolution of every grouping, Clip, Relu and a Gemm.
 
@@ -82,6 +83,7 @@ def convolutions(
         head: From ``logits`` to ``scores``; None is a softmax.
         loud: Factor by which one channel is louder than the others where two tensors are added;
             the head does not hear it.
+        constants: More of them, for the head.
 
     """
     random = np.random.default_rng(3)
@@ -109,7 +111,7 @@ def convolutions(
     gemm[:, 0] *= 0.0 if loud else 1.0
     loudness = np.ones((1, 8, 1, 1), np.float32)
     loudness[0, 0] = loud or 1.0
-    constants = {
+    stored = {
         "zero": np.float32(0),
         "six": np.float32(6),
         "stem_w": drawn(random, 8, 3, 3, 3) / np.float32(30),
@@ -121,8 +123,9 @@ def convolutions(
         "loudness": loudness,
         "gemm_w": gemm,
         "gemm_b": np.zeros(len(LABELS), np.float32),
+        **(constants or {}),
     }
-    made = graph_of(nodes, constants, mean=mean)
+    made = graph_of(nodes, stored, mean=mean)
     return _balanced(made)
 
 

@@ -31,6 +31,7 @@ from edgecls_exporters.targets import Scheme, Target
 
 FLOAT_HEADS = frozenset({"Softmax", "Sigmoid"})
 ACTIVATIONS = frozenset({"Clip", "Relu"})
+BIASED = LAYERS | {"ConvTranspose", "InstanceNormalization", "LayerNormalization"}
 TWO_SCORES = frozenset({"Concat", "Sub"})
 KINDS = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16}
 
@@ -91,9 +92,29 @@ def calibrate(graph: ModelProto, batches: Batches, seed: int) -> Calibration:
 
 
 def evened(graph: ModelProto, batches: Batches) -> ModelProto:
-    """Return the graph with its pixels made exact and its loud channels quietened."""
+    """Return the graph with exact pixels, a bias for each layer, and loud channels quietened."""
     exact = exact_pixels(graph)
+    own_biases(exact)
     return equalised(exact, channel_peaks(exact, batches))[0]
+
+
+def own_biases(graph: ModelProto) -> None:
+    """Give each layer a bias of its own, in place.
+
+    Onnxruntime's quantizer copies a shared ``val_92`` to ``val_927``, whether or not that is taken.
+    """
+    stored = {tensor.name: tensor for tensor in graph.graph.initializer}
+    taken = set[str]()
+    for node in graph.graph.node:
+        if node.op_type not in BIASED or len(node.input) < 3 or node.input[2] not in stored:
+            continue
+        shared = node.input[2]
+        if shared in taken:
+            node.input[2] = f"{shared} of {node.name}"
+            own = graph.graph.initializer.add()
+            own.CopyFrom(stored[shared])
+            own.name = node.input[2]
+        taken.add(shared)
 
 
 def exact_pixels(graph: ModelProto) -> ModelProto:

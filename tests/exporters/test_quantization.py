@@ -287,6 +287,35 @@ def test_a_batch_of_weights_stays_float_where_it_would_saturate() -> None:
     assert np.array_equal(scores_of(bounded, images), scores_of(bounded, images, exact=True))
 
 
+def test_layers_that_share_a_bias_have_one_each_whatever_the_other_tensors_are_called() -> None:
+    graph = convolutions()
+    for node in graph.graph.node:
+        if node.op_type == "Conv":
+            node.input[2] = "stem_b"
+        for names in (node.input, node.output):
+            names[:] = ["stem_b1" if name == "flat" else name for name in names]
+    images = pictures(8, seed=4)
+
+    model = made(calibrate(graph, batches_of(pictures(24)), 0), "x86-avx2")
+
+    assert np.abs(scores_of(model, images) - scores_of(graph, images)).max() < 0.1
+
+
+def test_a_network_without_layers_behind_its_pooling_can_have_its_weights_stored() -> None:
+    head = [
+        helper.make_node("Unsqueeze", ["logits", "axes"], ["heads"], name="heads"),
+        helper.make_node("ReduceMean", ["heads", "axes"], ["both"], name="both", keepdims=0),
+        helper.make_node("Softmax", ["both"], ["scores"], name="softmax", axis=1),
+    ]
+    graph = convolutions(head=head, constants={"axes": np.array([1])})
+    images = pictures(8, seed=4)
+
+    model = made(calibrate(graph, batches_of(pictures(24)), 0), "x86-avx2", operators="head")
+
+    assert nodes_of(model, "DequantizeLinear")
+    assert np.abs(scores_of(model, images) - scores_of(graph, images)).max() < 0.1
+
+
 @pytest.mark.parametrize("target", ["x86-avx2", "arm", "qnn", "tensorrt"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_released_layer_has_its_float_weights_and_reads_what_was_not_rounded(

@@ -135,6 +135,7 @@ def test_a_budget_that_nothing_keeps_to_is_told_by_the_best_attempt(loud: ModelP
     (chosen,) = (one for one in found.attempts if one.chosen)
     assert fault.endswith("points of top-1 lost on 100 images; the budget is -1 (--max-drop)")
     assert {one.float_layers for one in found.attempts[5:]} >= {1, 2}  # half of four layers
+    assert found.attempts[-1].operators == "head"
     assert chosen.agreement >= 0.9
     assert all(layer.sensitivity is not None for layer in found.layers)
 

@@ -5,7 +5,14 @@ from edgecls_exporters.page import layers
 from edgecls_exporters.page.markup import Html, element, joined, marked, note, table
 from edgecls_exporters.report import Attempt, Quantization, Report
 
-HEAD = ("ranges", "layers in float", "divergence (KL)", "agreement with fp32", "")
+HEAD = ("ranges", "integers", "layers released", "divergence (KL)", "agreement with fp32", "")
+# By quantization.Plan.operators.
+INTEGERS = {
+    "all": "all operators",
+    "layers": "convolutions and products",
+    "weights": "layers with weights",
+    "head": "head; other weights stored",
+}
 
 
 def part(report: Report) -> Html:
@@ -23,7 +30,7 @@ def _block(report: Report, found: Quantization) -> Html:
     state = marked(" left out", "bad") if found.variant in report.left_out else Html()
     parts = [element("h3", found.variant, state), element("p", _summary(found))]
     if found.attempts:
-        parts.append(table("What was tried", HEAD, map(_attempt, found.attempts), left=(4,)))
+        parts.append(table("What was tried", HEAD, map(_attempt, found.attempts), left=(1, 5)))
     return joined([*parts, layers.part(found.layers)])
 
 
@@ -47,6 +54,7 @@ def _summary(found: Quantization) -> str:
 def _attempt(attempt: Attempt) -> tuple[str, ...]:
     return (
         attempt.ranges,
+        INTEGERS[attempt.operators],
         str(attempt.float_layers),
         figures.decimal(attempt.divergence),
         figures.percent(attempt.agreement),
