@@ -14,6 +14,8 @@ Measured by ``scripts/bench_surgery.py``. A network is of one of three kinds:
 - **Everything else** is integers throughout.
 """
 
+from collections.abc import Collection
+
 from onnx import ModelProto, NodeProto
 
 from edgecls_exporters.flops import flops
@@ -79,14 +81,15 @@ def _behind_pooling(graph: ModelProto) -> set[str]:
     return found
 
 
-def free_products(model: ModelProto) -> None:
-    """Let, in place, the results of integer products go on in float, where no integers want them.
+def free_results(model: ModelProto, kinds: Collection[str]) -> None:
+    """Let, in place, the results of integer layers go on in float, where no integers want them.
 
-    onnxruntime's kernel scales its sums to float by itself. Convolutions need rounded results: with
-    a float one they compute in float.
+    onnxruntime's products scale their sums to float by themselves. Its convolutions need rounded
+    results: with a float one they compute in float.
 
     Args:
         model: Quantized, in QDQ form.
+        kinds: Layers whose kernels write floats, as of ``Target.float_results``.
 
     """
     graph = model.graph
@@ -101,7 +104,7 @@ def free_products(model: ModelProto) -> None:
             continue
         rounding = makers.get(node.input[0])
         product = None if rounding is None else makers.get(rounding.input[0])
-        if rounding is None or product is None or product.op_type not in ("Gemm", "MatMul"):
+        if rounding is None or product is None or product.op_type not in kinds:
             continue
         if all(reader.op_type not in LAYERS for reader in readers.get(node.output[0], [])):
             free[node.output[0]] = rounding.input[0]

@@ -219,7 +219,7 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
     model: ModelProto = quantizer.model.model
     _join_activations(model)
     if plan.operators in ("weights", "head"):
-        mixed.free_products(model)
+        mixed.free_results(model, target.float_results)
     onnx.checker.check_model(model)
     return model
 

@@ -117,15 +117,16 @@ def guarded(
 
     """
     case = Case(facts, target, choosing, name)
-    operators = mixed.operators(facts.graph) if target.mixed else "all"
+    operators = mixed.operators(facts.graph)
+    operators = operators if operators in target.mixed else "all"
     try:
         attempts, gains = _attempts(case, operators)
     except ExportError as error:  # an integer kernel that onnxruntime lacks, or places wrongly
-        if not target.mixed or operators == "head":
+        if "head" not in target.mixed or operators == "head":
             raise
         attempts, gains = [_stored(case, Plan(), str(error))], {}
     else:
-        if best_of(attempts).fault and target.mixed and operators != "head":
+        if best_of(attempts).fault and "head" in target.mixed and operators != "head":
             attempts.append(_stored(case, best_of(attempts).plan, "answers change"))
     best = best_of(attempts)
     model, temperature = head.refitted(

@@ -94,6 +94,10 @@ def test_an_engine_is_not_said_to_be_built_for_a_provider_that_is_not_here(
         (lambda: tensorrt.open(workspace_mb=-1), "tensorrt: workspace_mb -1; expected 0 or more"),
         (lambda: tensorrt.open(effort=6), "tensorrt: effort 6; expected 0 to 5"),
         (lambda: openvino.open(streams=0), "openvino: streams 0; expected 1 or more"),
+        (
+            lambda: openvino.open(device=openvino.Device.GPU, bfloat16=True),
+            "openvino: bfloat16 is for device cpu; gpu rounds as it does",
+        ),
         (lambda: openvino.open(threads=-1), "openvino: threads -1; expected 0 to 1024"),
         (lambda: qnn.open(htp_arch=-1), "qnn: htp_arch -1; expected 0 or more"),
         (lambda: qnn.open(effort=4), "qnn: effort 4; expected 0 to 3"),

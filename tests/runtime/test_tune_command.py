@@ -213,6 +213,16 @@ def test_the_first_setting_of_every_variant_comes_before_the_second_of_any(made:
     assert {"kind": "cpu", "threads": 1, "spinning": True} not in settings
 
 
+def test_openvino_is_tried_with_and_without_rounding_to_bfloat16(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "fitting", lambda bundle, _: bundle.variants[:1])
+
+    engines, _ = candidates.engines(Bundle.open(made.path), ["openvino"], cores=1)
+
+    assert [engine.provider.get("bfloat16") for engine in engines[:2]] == [False, True]
+
+
 def test_ctrl_c_tells_what_was_measured_and_stores_nothing_half(
     made: Made, own_cache: Path
 ) -> None:

@@ -48,7 +48,8 @@ class Target:
         keep_float: Operators that its kernels do not run on integers, or run wrongly.
         source: Where this is written, or how it was measured.
         integer_face: Whether the image must reach the first layer as integers (``integer_face``).
-        mixed: Whether what its integer kernels do not make faster stays float (``mixed``).
+        mixed: Plans (``mixed``) by which what its integer kernels do not make faster stays float.
+        float_results: Layers whose integer kernels write floats where no other one reads them.
         rewritings: Of ``faster.BY_NAME``, what its finished files get.
 
     """
@@ -61,7 +62,8 @@ class Target:
     keep_float: frozenset[str] = frozenset()
     source: str = ""
     integer_face: bool = False
-    mixed: bool = False
+    mixed: frozenset[str] = frozenset()
+    float_results: frozenset[str] = frozenset({"Gemm", "MatMul"})
     rewritings: tuple[str, ...] = ()
 
 

@@ -21,6 +21,6 @@ TARGET = Target(
     providers=("CPUExecutionProvider",),
     machines=("x86_64+avx512_vnni", "x86_64+avx_vnni"),
     source="onnxruntime docs, quantization.md, and MLAS SymQgemmU8KernelAvx512.asm; measured",
-    mixed=True,
+    mixed=frozenset({"weights", "head"}),
     rewritings=("pixels", "gates", "attention"),
 )

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 
 from edgecls import plugins
 from edgecls.bundle import Bundle
@@ -67,16 +68,18 @@ def engines(
 
 
 def _settings(kind: str, cores: int) -> Iterator[dict[str, object]]:
-    """Yield each combination of threads and spinning that a provider has settings for.
+    """Yield each combination of threads, spinning and bfloat16 that a provider has settings for.
 
     The provider's own default comes first: no threads given is one per physical core, and each of
     them bound to its core.
     """
     known = inspect.signature(plugins.find(PROVIDERS, kind)).parameters
     counts = [0, 1, *(2**power for power in range(1, 11) if 2**power <= cores)]
+    spinnings = (False, True) if "spinning" in known else (None,)
+    roundings = (False, True) if "bfloat16" in known else (None,)
     for threads in counts if "threads" in known else [None]:
-        for spinning in (False, True) if "spinning" in known else (None,):
+        for spinning, bfloat16 in product(spinnings, roundings):
             if threads == 1 and spinning:
                 continue  # nobody waits for work
-            given = {"threads": threads or None, "spinning": spinning}
+            given = {"threads": threads or None, "spinning": spinning, "bfloat16": bfloat16}
             yield {name: value for name, value in given.items() if value is not None}

@@ -61,6 +61,7 @@ def _price(one: Tried) -> tuple[float, ...]:
         -(one.figures.accuracy or 0.0),
         -(one.figures.agreement or 0.0),
         list(Resampling).index(one.configuration.resampling),
+        bool(provider.get("bfloat16")),
         bool(provider.get("spinning")),
         threads if isinstance(threads, int) and threads else float("inf"),
         one.configuration.batch,

@@ -9,6 +9,7 @@ Source:
     Options"; that the plug-in offers no device on a processor of AMD's was measured.
 """
 
+import json
 from enum import StrEnum
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def open(
     device: Device = Device.CPU,
     threads: int = 0,
     streams: int = 1,
+    bfloat16: bool = False,
     cache: Path | None = None,
 ) -> ExecutionProvider:
     """Run on Intel's engine.
@@ -44,13 +46,19 @@ def open(
         device: The kind of hardware.
         threads: Threads of the processor (``num_of_threads``); 0 leaves it to OpenVINO.
         streams: Requests that run at once (``num_streams``); 1 is for latency.
+        bfloat16: Let the processor round what a variant leaves float to bfloat16, where it computes
+            in that (``INFERENCE_PRECISION_HINT``); golden samples tell whether answers stand it.
         cache: Folder that keeps what was compiled for a GPU or an NPU (``cache_dir``).
 
     """
     check_threads("openvino", threads)
     if streams < 1:
         raise ConfigError(f"openvino: streams {streams}; expected 1 or more")
+    if bfloat16 and device is not Device.CPU:
+        raise ConfigError(f"openvino: bfloat16 is for device cpu; {device} rounds as it does")
     options = {"num_streams": str(streams)}
+    if bfloat16:
+        options["load_config"] = json.dumps({"CPU": {"INFERENCE_PRECISION_HINT": "bf16"}})
     if threads:
         options["num_of_threads"] = str(threads)
     if cache is not None:
