@@ -128,6 +128,17 @@ def test_attention_is_integers_where_weights_are_and_rounded_once(attention: Cal
     assert np.abs(scores_of(model, images) - scores_of(attention.graph, images)).max() < 0.02
 
 
+def test_for_openvino_the_results_of_attention_s_convolutions_are_not_rounded_either(
+    attention: Calibration,
+) -> None:
+    model, _ = quantize(attention, targets.find("openvino"), Plan("minmax", "weights"))
+
+    layers = {node.output[0] for node in model.graph.node if node.op_type in LAYERS}
+    rounded_tensors = {node.input[0] for node in nodes_of(model, "QuantizeLinear")}
+    assert nodes_of(attention.graph, "Conv")
+    assert not rounded_tensors & layers
+
+
 def test_a_product_that_a_layer_reads_stays_rounded() -> None:
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
