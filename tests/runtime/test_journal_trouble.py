@@ -56,6 +56,22 @@ def test_a_part_that_was_judged_a_moment_before_it_was_announced_keeps_the_chain
         assert check(reader).faults == ()
 
 
+def test_text_and_numbers_that_no_database_takes_cost_no_verdict(journal: Journal) -> None:
+    part = "bottle \ud800"
+    journal.announce(part, time.monotonic())
+
+    journal.note("driver said \udcff")
+    kept = journal.record(Verdict(Outcome.REVIEW, "lost: \udcff", part=part, frame_number=2**64))
+
+    with open_reader(journal.path) as reader:
+        assert check(reader).faults == ()
+        assert reader.counts()["waiting"] == 0
+        found = reader.verdict(kept.id)
+    assert found is not None
+    assert (found.part, found.reason) == ("bottle \\ud800", "lost: \\udcff")
+    assert found.frame_number is None
+
+
 def test_what_was_held_is_kept_under_what_judged_it(journal: Journal) -> None:
     filled(journal)
 

@@ -102,7 +102,7 @@ class Ledger:
         with self._transaction(durable=False):
             self._database.execute(
                 "INSERT INTO open_parts (session, camera, part, announced_at) VALUES (?, ?, ?, ?)",
-                (self._session, camera, part, rows.wall_clock(at)),
+                (self._session, camera, rows.text(part), rows.wall_clock(at)),
             )
 
     def write(
@@ -129,7 +129,7 @@ class Ledger:
                 self._database.execute(
                     "DELETE FROM open_parts"
                     " WHERE id = (SELECT min(id) FROM open_parts WHERE part = ?)",
-                    (verdict.part,),
+                    (rows.text(verdict.part),),
                 )
         self._last, self._head = number, head
         return kept
@@ -155,7 +155,7 @@ class Ledger:
     def tell(self, tellings: Sequence[Telling], through: tuple[str, int] | None) -> None:
         """Keep what became of verdicts at outputs, as ``Journal.told``."""
         lines = [
-            (one.verdict, one.output, schema.now(), one.after_ms, one.state, one.reason)
+            (one.verdict, one.output, schema.now(), one.after_ms, one.state, rows.text(one.reason))
             for one in tellings
         ]
         with self._transaction(durable=False):
@@ -194,7 +194,7 @@ class Ledger:
         with self._transaction(durable=False):
             self._database.execute(
                 "INSERT INTO notes (session, noted_at, text) VALUES (?, ?, ?)",
-                (self._session, schema.now(), text),
+                (self._session, schema.now(), rows.text(text)),
             )
 
     def close(self) -> None:

@@ -20,10 +20,10 @@ def row(verdict: Verdict) -> dict[str, Value]:
     """Return the columns of a verdict, ``id`` and ``session`` left out."""
     announced = verdict.announced_at
     return {
-        "part": verdict.part,
-        "frame_number": verdict.frame_number,
+        "part": text(verdict.part),
+        "frame_number": _integer(verdict.frame_number),
         "outcome": verdict.outcome.value,
-        "reason": verdict.reason,
+        "reason": text(verdict.reason),
         **_scored(verdict.prediction),
         "recorded_at": verdict.recorded_at,
         "latency_ms": _ms(verdict.latency),
@@ -35,6 +35,11 @@ def row(verdict: Verdict) -> dict[str, Value]:
         "recipe": verdict.recipe,
         "image_sha256": verdict.image_sha256,
     }
+
+
+def text(found: str) -> str:
+    r"""Return a text as SQLite takes it: half a character, as of a driver's bytes, is escaped."""
+    return found.encode("utf-8", "backslashreplace").decode()
 
 
 def _scored(prediction: Prediction | None) -> dict[str, Value]:
@@ -124,6 +129,11 @@ def _looks(text: Value) -> tuple[Look, ...]:
         )
         for one in json.loads(str(text or "[]"))
     )
+
+
+def _integer(number: int | None) -> int | None:
+    """Return a number as SQLite keeps it, in 64 bits; a camera that counts beyond has none."""
+    return number if number is not None and abs(number) < 2**63 else None
 
 
 def _number(score: float) -> float | None:
