@@ -26,6 +26,11 @@ def hidden(table: Mapping[str, object]) -> dict[str, object]:
 
 
 def _hidden(key: str, value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return "***" if re.search(SECRET, key, re.IGNORECASE) else without_credentials(value)
+    is_secret = bool(re.search(SECRET, key, re.IGNORECASE))
+    if isinstance(value, Mapping):
+        return {name: _hidden(key if is_secret else name, one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(key, one) for one in value]
+    if is_secret and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return "***"
+    return without_credentials(value) if isinstance(value, str) else value

@@ -7,6 +7,7 @@ the bundle again from the first allowed provider on.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -106,7 +107,8 @@ class Failover:
         threading.Thread(target=self._reopen, name="failover", daemon=True).start()
 
     def _reopen(self) -> None:
-        self._classifier.close()  # a device that is still held cannot be opened
+        with suppress(Exception):  # of a device that is gone it may fail
+            self._classifier.close()  # one that is still held cannot be opened
         wait = FIRST_S
         while not self._stopping.wait(wait):
             try:

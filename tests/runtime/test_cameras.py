@@ -504,6 +504,20 @@ def test_a_table_of_settings_is_written_down_without_its_passwords() -> None:
     assert hidden(table) == {"kind": "http", "url": "http://***@host/a", "password": "***", "n": 1}
 
 
+def test_nor_are_those_of_inner_tables_and_lists_shown() -> None:
+    table = {
+        "headers": {"Authorization": "Bearer abc", "Accept": "image/jpeg"},
+        "auth": {"user": "joe", "pin": 1234, "digest": True},
+        "mirrors": ["http://joe:secret@host/b"],
+    }
+
+    assert hidden(table) == {
+        "headers": {"Authorization": "***", "Accept": "image/jpeg"},
+        "auth": {"user": "***", "pin": "***", "digest": True},
+        "mirrors": ["http://***@host/b"],
+    }
+
+
 @pytest.mark.parametrize(
     ("uri", "table"),
     [

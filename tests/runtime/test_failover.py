@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -65,6 +66,19 @@ def test_a_lost_provider_is_opened_again_and_answers_as_before(
     assert classify.lost == 1
     assert said[0].startswith("provider lost: model.")
     assert said[-1] == f"provider back: {classify.classifier.variant.name} on CPUExecutionProvider"
+
+
+def test_a_lost_device_that_does_not_let_go_is_opened_again_all_the_same(
+    classify: Failover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = classify.classifier
+    lost.close()
+    monkeypatch.setattr(type(lost), "close", Mock(side_effect=[OSError("device is gone"), None]))
+
+    with pytest.raises(ProviderError):
+        classify(FRAME)
+
+    until(lambda: answers(classify))
 
 
 def test_meanwhile_every_call_fails_at_once_with_the_reason(made: Made, said: list[str]) -> None:
