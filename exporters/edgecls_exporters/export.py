@@ -43,7 +43,7 @@ TOLERANCE = {Precision.FP32: 1e-3, Precision.FP16: 0.02, Precision.INT8: 0.05}
 TOLERANCE_AS_WRITTEN = 0.1
 TIMED_FRAMES = 50
 # Standard operators only: fp32 runs on any engine.
-FP32_REWRITINGS = ("gates",)
+FP32_REWRITINGS = ("gates", "hard_swish")
 
 
 def export(job: Job) -> Report:

@@ -81,7 +81,7 @@ def _behind_pooling(graph: ModelProto) -> set[str]:
     return found
 
 
-def free_results(model: ModelProto, kinds: Collection[str]) -> None:
+def free_results(model: ModelProto, kinds: Collection[str], integers: Collection[str]) -> None:
     """Let, in place, the results of integer layers go on in float, where no integers want them.
 
     onnxruntime's products scale their sums to float by themselves. Its convolutions need rounded
@@ -90,6 +90,7 @@ def free_results(model: ModelProto, kinds: Collection[str]) -> None:
     Args:
         model: Quantized, in QDQ form.
         kinds: Layers whose kernels write floats, as of ``Target.float_results``.
+        integers: Operators that read integers.
 
     """
     graph = model.graph
@@ -106,7 +107,7 @@ def free_results(model: ModelProto, kinds: Collection[str]) -> None:
         product = None if rounding is None else makers.get(rounding.input[0])
         if rounding is None or product is None or product.op_type not in kinds:
             continue
-        if all(reader.op_type not in LAYERS for reader in readers.get(node.output[0], [])):
+        if all(reader.op_type not in integers for reader in readers.get(node.output[0], [])):
             free[node.output[0]] = rounding.input[0]
     outputs = {value.name for value in graph.output}
     for node in graph.node:

@@ -10,7 +10,7 @@ with a threshold.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -23,6 +23,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgecls_exporters import bias_correction, integer_face, mixed, ranges, rounding, saturation
 from edgecls_exporters.equalisation import channel_peaks, equalised
+from edgecls_exporters.faster import rewritten
 from edgecls_exporters.layers import LAYERS, store
 from edgecls_exporters.ranges import Batches, Histogram, Range
 from edgecls_exporters.release import drop_unread
@@ -170,6 +171,8 @@ def quantize(facts: Calibration, target: Target, plan: Plan) -> tuple[ModelProto
 
     """
     assert target.scheme is not None  # noqa: S101 - an integer target has one
+    if target.float_rewritings:
+        facts = replace(facts, graph=rewritten(facts.graph, target.float_rewritings))
     model = _placed(facts, target, target.scheme, plan)
     largest, growth = None, {}
     if target.scheme.bounded:
@@ -190,8 +193,8 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
     found = {name: method(histogram) for name, histogram in facts.histograms.items()}
     found |= _pixel_range(facts.graph)
     every = QDQRegistry.keys() | QLinearOpsRegistry.keys()
-    wanted = every if plan.operators == "all" else LAYERS
     floats = FLOAT_HEADS | target.keep_float
+    wanted = (every if plan.operators == "all" else LAYERS) - floats
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(facts.graph),
         scheme.per_channel,
@@ -200,8 +203,7 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
         KINDS[scheme.activations],
         _tensors(found),
         [],
-        [node.name for node in facts.graph.graph.node if node.op_type in floats]
-        + mixed.float_layers(facts.graph, plan.operators)
+        mixed.float_layers(facts.graph, plan.operators)
         + _scoring(facts.graph)
         + (_weight_batches(facts.graph) if scheme.bounded else []),
         sorted(wanted),
@@ -218,8 +220,7 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
     quantizer.model.topological_sort()
     model: ModelProto = quantizer.model.model
     _join_activations(model)
-    if plan.operators in ("weights", "head"):
-        mixed.free_results(model, target.float_results)
+    mixed.free_results(model, target.float_results, wanted)
     onnx.checker.check_model(model)
     return model
 

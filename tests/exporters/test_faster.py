@@ -16,6 +16,7 @@ from edgecls_exporters.faster import BY_NAME, rewrite_for
 from edgecls_exporters.faster.attention import join_attention
 from edgecls_exporters.faster.gates import spread_gates
 from edgecls_exporters.faster.gelu import reorder_gelu
+from edgecls_exporters.faster.hard_swish import join_hard_swish
 from edgecls_exporters.faster.pixels import flatten_pixels
 from edgecls_exporters.faster.pooling import pool_means
 from edgecls_exporters.faster.wiring import shapes
@@ -194,6 +195,32 @@ def test_what_only_looks_like_a_gelu_stays() -> None:
 
     assert reorder_gelu(model) == 0
     assert model == before
+
+
+@pytest.mark.parametrize(
+    ("alpha", "reads", "joined"),
+    [(1 / 6, "map", 1), (0.2, "map", 0), (1 / 6, "other", 0)],
+    ids=["HardSwish", "another slope", "a gate"],
+)
+def test_a_tensor_times_its_hard_sigmoid_is_one_operator(
+    alpha: float, reads: str, joined: int
+) -> None:
+    nodes = [
+        helper.make_node("Conv", ["centred", "w"], ["map"], name="conv"),
+        helper.make_node("Neg", ["map"], ["other"], name="neg"),
+        helper.make_node("HardSigmoid", ["map"], ["gate"], name="gate", alpha=alpha, beta=0.5),
+        helper.make_node("Mul", [reads, "gate"], ["swish"], name="swish"),
+        helper.make_node("GlobalAveragePool", ["swish"], ["pooled"], name="pooled"),
+        helper.make_node("Flatten", ["pooled"], ["flat"], name="flat"),
+        helper.make_node("Softmax", ["flat"], ["scores"], name="softmax"),
+    ]
+    before = graph_of(nodes, {"w": KERNEL})
+    after = copy_of(before)
+
+    assert join_hard_swish(after) == joined
+
+    assert kinds_of(after).count("HardSwish") == joined
+    assert_same_answers(before, after)
 
 
 def test_self_attention_becomes_one_operator() -> None:

@@ -139,6 +139,20 @@ def test_for_openvino_the_results_of_attention_s_convolutions_are_not_rounded_ei
     assert not rounded_tensors & layers
 
 
+def test_for_openvino_hard_swishes_are_one_operator_that_reads_unrounded_results(
+    swish: Calibration,
+) -> None:
+    model, _ = quantize(swish, targets.find("openvino"), Plan("minmax"))
+
+    layers = {node.output[0] for node in model.graph.node if node.op_type in LAYERS}
+    swishes = nodes_of(model, "HardSwish")
+    assert len(swishes) == 3
+    assert {node.input[0] for node in swishes} <= layers
+    assert len(integer_layers(model)) == 4
+    images = pictures(6, seed=3)
+    assert np.abs(scores_of(model, images) - scores_of(swish.graph, images)).max() < 0.02
+
+
 def test_a_product_that_a_layer_reads_stays_rounded() -> None:
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
@@ -162,7 +176,7 @@ def test_a_product_that_a_layer_reads_stays_rounded() -> None:
     )
     model = helper.make_model(graph)
 
-    mixed.free_results(model, {"Gemm", "MatMul"})
+    mixed.free_results(model, {"Gemm", "MatMul"}, LAYERS)
 
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("QuantizeLinear") == 2

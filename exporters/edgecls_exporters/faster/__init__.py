@@ -12,6 +12,7 @@ from onnx import ModelProto
 from edgecls_exporters.faster.attention import join_attention
 from edgecls_exporters.faster.gates import spread_gates
 from edgecls_exporters.faster.gelu import reorder_gelu
+from edgecls_exporters.faster.hard_swish import join_hard_swish
 from edgecls_exporters.faster.pixels import flatten_pixels
 from edgecls_exporters.faster.pooling import pool_means
 
@@ -23,6 +24,7 @@ STANDARD: tuple[Rewriting, ...] = (pool_means, reorder_gelu)
 BY_NAME: dict[str, Rewriting] = {
     "attention": join_attention,
     "gates": spread_gates,
+    "hard_swish": join_hard_swish,
     "pixels": flatten_pixels,
 }
 
@@ -33,11 +35,19 @@ def rewrite_standard(model: ModelProto) -> None:
         rewriting(model)
 
 
+def rewritten(model: ModelProto, names: tuple[str, ...]) -> ModelProto:
+    """Return a copy that is rewritten, as by ``rewrite_for``."""
+    changed = ModelProto()
+    changed.CopyFrom(model)
+    rewrite_for(changed, names)
+    return changed
+
+
 def rewrite_for(model: ModelProto, names: tuple[str, ...]) -> None:
-    """Rewrite, in place, a finished variant, in the order of the names.
+    """Rewrite a graph in place, in the order of the names.
 
     Args:
-        model: Of one target; no pass of the quantizer may follow.
+        model: Of one target.
         names: Keys of ``BY_NAME``.
 
     """

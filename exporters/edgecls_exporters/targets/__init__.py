@@ -50,6 +50,7 @@ class Target:
         integer_face: Whether the image must reach the first layer as integers (``integer_face``).
         mixed: Plans (``mixed``) by which what its integer kernels do not make faster stays float.
         float_results: Layers whose integer kernels write floats where no other one reads them.
+        float_rewritings: Of ``faster.BY_NAME``, what the float graph gets before it is quantized.
         rewritings: Of ``faster.BY_NAME``, what its finished files get.
 
     """
@@ -63,7 +64,8 @@ class Target:
     source: str = ""
     integer_face: bool = False
     mixed: frozenset[str] = frozenset()
-    float_results: frozenset[str] = frozenset({"Gemm", "MatMul"})
+    float_results: frozenset[str] = frozenset()
+    float_rewritings: tuple[str, ...] = ()
     rewritings: tuple[str, ...] = ()
 
 
