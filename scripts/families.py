@@ -5,7 +5,7 @@
 A family is a module of timm. Its member is the one with the fewest parameters whose image is at
 most 288 px, or the smallest image there is. Weights are random, so the columns tell what the graph
 and the kernels do to an answer, and nothing of accuracy. Each member has a process of its own, with
-a time limit, so that its memory comes back; results are appended to FILE (docs/families.jsonl), and
+limits of time and memory, so that what it takes comes back; results are appended to FILE (docs/families.jsonl), and
 what stands there is not measured again: about an hour of two cores, in as many goes as it takes.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -42,6 +43,7 @@ from edgecls_runtime.preprocessing import prepare
 from families_page import LABELS, LARGEST_PX, PAGE, RESULTS, Result, line, page, read
 
 SECONDS = 1800
+MEMORY = 12 * 2**30
 # Seeds of the made-up photos: the measured ones are not those of calibration.
 CALIBRATE, MEASURE = (1, 2), (3, 4)
 # From integers everywhere to none in kernels (``Plan.operators``), until scores are as near.
@@ -241,6 +243,7 @@ def main() -> int:
     parser.add_argument("--child", metavar="FAMILY", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         print(json.dumps(asdict(measure(arguments.child, int8=not arguments.fp32))))
