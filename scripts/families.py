@@ -5,8 +5,9 @@
 A family is a module of timm. Its member is the one with the fewest parameters whose image is at
 most 288 px, or the smallest image there is. Weights are random, so the columns tell what the graph
 and the kernels do to an answer, and nothing of accuracy. Each member has a process of its own, with
-limits of time and memory, so that what it takes comes back; results are appended to FILE (docs/families.jsonl), and
-what stands there is not measured again: about an hour of two cores, in as many goes as it takes.
+limits of time and memory, so that what it takes comes back. Results are appended to FILE
+(docs/families.jsonl), and what stands there is not measured again: about an hour of two cores, in
+as many goes as it takes.
 """
 
 import argparse
