@@ -5,14 +5,16 @@ import onnx
 import pytest
 from onnx import ModelProto
 
+from edgecls_exporters import targets
 from edgecls_exporters.float_layers import store_floats
-from edgecls_exporters.probe import quiet_session
-from parts import SIZE, Made
+from edgecls_exporters.quantization import Plan, calibrate, quantize
+from small_graphs import batches_of, convolutions, pictures, scores_of
 
 
 @pytest.fixture
-def int8(made: Made) -> ModelProto:
-    return onnx.load(made.path / "model.int8-x86-avx2.onnx")
+def int8() -> ModelProto:
+    facts = calibrate(convolutions(), batches_of(pictures(12)), 0)
+    return quantize(facts, targets.find("arm"), Plan())[0]
 
 
 def test_a_layer_between_integers_keeps_its_integer_weights(int8: ModelProto) -> None:
@@ -35,13 +37,12 @@ def test_a_layer_that_nothing_quantizes_gets_float_weights(int8: ModelProto) -> 
 
 def test_the_scores_stay_the_same(int8: ModelProto) -> None:
     let_float_out(int8)
-    images = np.random.default_rng(3).integers(0, 256, (16, *SIZE, 3), dtype=np.uint8)
-    (before,) = quiet_session(int8, "none").run(None, {"image": images})
+    images = pictures(16, seed=3)
+    before = scores_of(int8, images, exact=True)
 
     store_floats(int8)
 
-    (after,) = quiet_session(int8, "none").run(None, {"image": images})
-    assert np.abs(after - before).max() < 1e-6
+    assert np.abs(scores_of(int8, images, exact=True) - before).max() < 1e-6
 
 
 def let_float_out(model: ModelProto) -> onnx.NodeProto:
