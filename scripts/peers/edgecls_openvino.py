@@ -14,7 +14,7 @@ from peers import edgecls
 from peers.model import Engine, Model
 
 BFLOAT16 = " bfloat16"
-ENGINES = ("int8-openvino", "int8-openvino" + BFLOAT16, "fp32", "fp32" + BFLOAT16)
+ENGINES = ("int8-openvino", "int8-openvino bfloat16", "fp32", "fp32 bfloat16")
 
 
 def prepare(model: Model, engine: str) -> None:
