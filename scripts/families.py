@@ -38,9 +38,10 @@ from edgecls.prediction import Task
 from edgecls_exporters import golden, targets
 from edgecls_exporters.checkpoint import open_source
 from edgecls_exporters.graph import export_graph, to_scores
-from edgecls_exporters.original import Original, first_line
+from edgecls_exporters.original import Original
 from edgecls_exporters.quantization import Calibration, Plan, calibrate, quantize
 from edgecls_runtime.preprocessing import prepare
+from edgecls_runtime.reasons import first_line
 from families_page import LABELS, LARGEST_PX, PAGE, RESULTS, Result, line, page, read
 
 SECONDS = 1800

@@ -18,7 +18,7 @@ from edgecls.errors import BundleError, ConfigError, ExportError
 from edgecls.manifest import Preprocessing, Resize
 from edgecls.prediction import Task
 from edgecls_exporters.foreign import Foreign, Layout
-from edgecls_exporters.original import Found, Original, Transform, first_line
+from edgecls_exporters.original import Found, Original, Transform
 from edgecls_exporters.sources import (
     from_function,
     from_onnx,
@@ -30,6 +30,7 @@ from edgecls_exporters.sources import (
 )
 from edgecls_exporters.transforms import declared, reference
 from edgecls_exporters.weights import Weights, load_into
+from edgecls_runtime.reasons import first_line
 
 __all__ = ["Original", "Transform", "check_task", "is_untrained", "labels_in", "open_source"]
 

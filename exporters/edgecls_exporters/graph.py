@@ -20,10 +20,11 @@ from edgecls_exporters.face import INPUT, OPSET, OUTPUT
 from edgecls_exporters.faster import rewrite_standard
 from edgecls_exporters.flops import flops
 from edgecls_exporters.foreign import Foreign
-from edgecls_exporters.original import Original, first_line
+from edgecls_exporters.original import Original
 from edgecls_exporters.simplification import simplified
 from edgecls_exporters.surgery import deployed
 from edgecls_exporters.torch_graph import torch_graph
+from edgecls_runtime.reasons import first_line
 
 __all__ = ["INPUT", "OPSET", "OUTPUT", "describe", "export_graph", "fold_scale", "to_scores"]
 

@@ -53,8 +53,3 @@ class Found:
     transform: Transform | None = None
     size: tuple[int, int] | None = None
     weighted: bool = False
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says."""
-    return str(error).strip().partition("\n")[0]

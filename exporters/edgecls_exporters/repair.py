@@ -22,12 +22,12 @@ from edgecls_exporters import float_layers, head, ledger, mixed, ranges
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.ledger import Answers, Row, Truth
-from edgecls_exporters.original import first_line
 from edgecls_exporters.probe import Probe, quiet_session
 from edgecls_exporters.quantization import Calibration, Plan, quantize
 from edgecls_exporters.release import release
 from edgecls_exporters.report import Attempt, Quantization, QuantizedLayer
 from edgecls_exporters.targets import Target
+from edgecls_runtime.reasons import first_line
 
 # Sensitivity is an order, not a figure that ships: a few images give it.
 SENSITIVITY_IMAGES = 32

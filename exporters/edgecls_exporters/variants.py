@@ -15,7 +15,6 @@ from edgecls_exporters import ledger, targets
 from edgecls_exporters.budget import Budget
 from edgecls_exporters.faster import rewrite_for
 from edgecls_exporters.half import to_half
-from edgecls_exporters.original import first_line
 from edgecls_exporters.probe import quiet_session
 from edgecls_exporters.quantization import Calibration, calibrate, evened
 from edgecls_exporters.ranges import Batches, Range, extremes
@@ -25,6 +24,7 @@ from edgecls_exporters.splits import Split
 from edgecls_exporters.targets import Target
 from edgecls_runtime.images import Labelled, readable
 from edgecls_runtime.preprocessing import prepare
+from edgecls_runtime.reasons import first_line
 
 
 @dataclass(frozen=True, slots=True)

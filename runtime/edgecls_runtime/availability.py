@@ -17,6 +17,7 @@ from edgecls import progress
 from edgecls.errors import ProviderMissing
 from edgecls_runtime import machine, packages
 from edgecls_runtime.execution_provider import ExecutionProvider
+from edgecls_runtime.reasons import first_line
 
 # Between plug-ins' devices, where nothing else is asked for.
 FASTEST_FIRST = ("npu", "gpu", "cpu")
@@ -93,12 +94,6 @@ def names(provider: ExecutionProvider) -> list[str]:
         or f"{device.device.type.name.lower()} of {device.device.vendor or 'unknown make'}"
         for device in plugin_devices(provider)
     ]
-
-
-def first_line(error: Exception) -> str:
-    """Return an error's first line, without the place in onnxruntime's source."""
-    line = str(error).strip().partition("\n")[0]
-    return line.rpartition(" [ONNXRuntimeError] ")[2] if line.startswith("/") else line
 
 
 def _require_one_package(provider: ExecutionProvider) -> None:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from edgecls.errors import ProviderError, ProviderMissing
 from edgecls_runtime import availability, optimised, placement, profile
-from edgecls_runtime.availability import first_line
 from edgecls_runtime.binding import Binding
 from edgecls_runtime.execution_provider import ExecutionProvider
 from edgecls_runtime.native_output import on_stderr
 from edgecls_runtime.optimised import Optimised
 from edgecls_runtime.placement import Node, Placement, Proof
+from edgecls_runtime.reasons import first_line
 from edgecls_runtime.signature import Signature
 
 # ONNX Runtime's own log lines are for its developers; what goes wrong comes to us as an exception.

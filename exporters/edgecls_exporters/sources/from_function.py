@@ -9,7 +9,8 @@ from pathlib import Path
 from torch import nn
 
 from edgecls.errors import ExportError
-from edgecls_exporters.original import Found, first_line
+from edgecls_exporters.original import Found
+from edgecls_runtime.reasons import first_line
 
 
 def build(source: str) -> Found:

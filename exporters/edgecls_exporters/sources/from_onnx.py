@@ -14,8 +14,9 @@ from edgecls.errors import ExportError
 from edgecls.prediction import Task
 from edgecls_exporters.face import OPSET
 from edgecls_exporters.foreign import Foreign, Layout, answering, freed, with_output
-from edgecls_exporters.original import Found, first_line
+from edgecls_exporters.original import Found
 from edgecls_exporters.sources import ultralytics
+from edgecls_runtime.reasons import first_line
 
 # Per-channel quantization, which int8 needs, came with 13.
 OLDEST = 13

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from edgecls.errors import ExportError, MissingExtra
 from edgecls.manifest import Preprocessing, Resize
-from edgecls_exporters.original import Found, first_line
+from edgecls_exporters.original import Found
 from edgecls_exporters.sources.from_timm import perhaps
 from edgecls_exporters.transforms import interpolation_named
 from edgecls_exporters.weights import Weights
+from edgecls_runtime.reasons import first_line
 
 MODES = {"shortest": Resize.SHORTEST, "squash": Resize.STRETCH, "longest": Resize.LETTERBOX}
 

@@ -14,8 +14,9 @@ from torch.export.graph_signature import InputKind
 
 from edgecls.errors import ExportError
 from edgecls_exporters.foreign import Foreign, Layout, freed
-from edgecls_exporters.original import Found, first_line
+from edgecls_exporters.original import Found
 from edgecls_exporters.torch_graph import one_image_graph
+from edgecls_runtime.reasons import first_line
 
 
 class Exported(nn.Module):

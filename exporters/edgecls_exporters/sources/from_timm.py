@@ -5,8 +5,9 @@ import difflib
 import timm
 
 from edgecls.errors import ExportError
-from edgecls_exporters.original import Found, first_line
+from edgecls_exporters.original import Found
 from edgecls_exporters.transforms import from_timm
+from edgecls_runtime.reasons import first_line
 
 
 def build(source: str, n_logits: int) -> Found:
