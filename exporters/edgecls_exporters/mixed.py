@@ -23,6 +23,9 @@ from edgecls_exporters.layers import LAYERS
 from edgecls_exporters.release import drop_unread
 
 POOLINGS = frozenset({"GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax"})
+# onnxruntime's scale their sums to float by themselves. Its convolutions need rounded results: with
+# a float one they compute in float.
+PRODUCTS = frozenset({"Gemm", "MatMul"})
 # onnxruntime writes HardSwish as HardSigmoid and a product when it simplifies a graph.
 HARD = ("HardSwish", "HardSigmoid")
 # MobileNetV3-small has 28 with its gates, for 53 convolutions.
@@ -84,12 +87,9 @@ def _behind_pooling(graph: ModelProto) -> set[str]:
 def free_results(model: ModelProto, kinds: Collection[str], integers: Collection[str]) -> None:
     """Let, in place, the results of integer layers go on in float, where no integers want them.
 
-    onnxruntime's products scale their sums to float by themselves. Its convolutions need rounded
-    results: with a float one they compute in float.
-
     Args:
         model: Quantized, in QDQ form.
-        kinds: Layers whose kernels write floats, as of ``Target.float_results``.
+        kinds: Of layers whose kernels write floats.
         integers: Operators that read integers.
 
     """

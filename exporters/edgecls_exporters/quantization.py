@@ -220,7 +220,8 @@ def _placed(facts: Calibration, target: Target, scheme: Scheme, plan: Plan) -> M
     quantizer.model.topological_sort()
     model: ModelProto = quantizer.model.model
     _join_activations(model)
-    mixed.free_results(model, target.float_results, wanted)
+    products = mixed.PRODUCTS if plan.operators in ("weights", "head") else frozenset()
+    mixed.free_results(model, target.float_results | products, wanted)
     onnx.checker.check_model(model)
     return model
 

@@ -176,7 +176,7 @@ def test_a_product_that_a_layer_reads_stays_rounded() -> None:
     )
     model = helper.make_model(graph)
 
-    mixed.free_results(model, {"Gemm", "MatMul"}, LAYERS)
+    mixed.free_results(model, mixed.PRODUCTS, LAYERS)
 
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("QuantizeLinear") == 2

@@ -218,11 +218,8 @@ def test_the_image_reaches_qualcomm_s_first_layer_as_integers(
 
 
 @pytest.mark.parametrize("operators", ["all", "layers"])
-@pytest.mark.parametrize("target", ["x86-avx2", "x86-vnni", "openvino"])
-def test_nor_are_the_logits_where_the_kernels_write_floats(
-    facts: Calibration, target: str, operators: str
-) -> None:
-    model = made(facts, target, operators=operators)
+def test_nor_are_the_logits_for_openvino(facts: Calibration, operators: str) -> None:
+    model = made(facts, "openvino", operators=operators)
 
     assert "logits" in nodes_of(model, "Softmax")[0].input
 
@@ -293,8 +290,8 @@ def test_a_batch_of_weights_stays_float_where_it_would_saturate() -> None:
     assert "each_channel" not in facts.covariances
     assert nodes_of(bounded, "MatMul")[0].input[1] == "each"
     assert nodes_of(free, "MatMul")[0].input[1] != "each"
-    # Nothing quantizes it again behind our back; floats are added up in another order.
-    assert np.abs(scores_of(bounded, images) - scores_of(bounded, images, exact=True)).max() < 1e-6
+    # Nothing quantizes it again behind our back.
+    assert np.array_equal(scores_of(bounded, images), scores_of(bounded, images, exact=True))
 
 
 def test_layers_that_share_a_bias_have_one_each_whatever_the_other_tensors_are_called() -> None:

@@ -49,7 +49,8 @@ class Target:
         source: Where this is written, or how it was measured.
         integer_face: Whether the image must reach the first layer as integers (``integer_face``).
         mixed: Plans (``mixed``) by which what its integer kernels do not make faster stays float.
-        float_results: Layers whose integer kernels write floats where no other one reads them.
+        float_results: Layers whose results stay float where no integers read them; those of
+            products do by the plans of ``mixed``, whatever the target.
         float_rewritings: Of ``faster.BY_NAME``, what the float graph gets before it is quantized.
         rewritings: Of ``faster.BY_NAME``, what its finished files get.
 

@@ -16,6 +16,5 @@ TARGET = Target(
     machines=("x86_64", "AMD64"),
     source="onnxruntime MLAS, QgemmU8S8KernelAvx2; measured in docs/int8.md",
     mixed=frozenset({"weights", "head"}),
-    float_results=frozenset({"Gemm", "MatMul"}),
     rewritings=("pixels", "gates", "attention"),
 )

@@ -22,6 +22,5 @@ TARGET = Target(
     machines=("x86_64+avx512_vnni", "x86_64+avx_vnni"),
     source="onnxruntime docs, quantization.md, and MLAS SymQgemmU8KernelAvx512.asm; measured",
     mixed=frozenset({"weights", "head"}),
-    float_results=frozenset({"Gemm", "MatMul"}),
     rewritings=("pixels", "gates", "attention"),
 )
