@@ -42,7 +42,7 @@ from edgecls_exporters.original import Original
 from edgecls_exporters.quantization import Calibration, Plan, calibrate, quantize
 from edgecls_runtime.preprocessing import prepare
 from edgecls_runtime.reasons import first_line
-from families_page import LABELS, LARGEST_PX, PAGE, RESULTS, Result, line, page, read
+from families_page import COSINE, LABELS, LARGEST_PX, PAGE, RESULTS, Result, line, page, read
 
 SECONDS = 1800
 MEMORY = 12 * 2**30
@@ -50,7 +50,6 @@ MEMORY = 12 * 2**30
 CALIBRATE, MEASURE = (1, 2), (3, 4)
 # From integers everywhere to none in kernels (``Plan.operators``), until scores are as near.
 PLANS = ("all", "layers", "weights", "head")
-COSINE = 0.95
 
 
 def members(family: str) -> list[tuple[float, int, str]]:
@@ -128,8 +127,9 @@ def with_int8(
         try:
             found = answers(quantize(facts, targets.find("x86-avx2"), plan)[0], images)
         except Exception as error:  # noqa: BLE001 - likewise
-            reason = f"{operators}: {type(error).__name__}: {first_line(error)}"
-            result = replace(result, int8=reason)
+            if result.int8 != "ok":  # an earlier plan's answers stand
+                reason = f"{operators}: {type(error).__name__}: {first_line(error)}"
+                result = replace(result, int8=reason)
             continue
         near = cosine(found, fp32)
         same = float((found.argmax(1) == fp32.argmax(1)).mean())
@@ -234,6 +234,18 @@ def missing(results: dict[str, Result], family: str, *, int8: bool) -> bool:
     return not known.int8 or far
 
 
+def measured(families: list[str], jobs: int, *, int8: bool) -> Iterator[Result]:
+    """Measure families, so many at a time; yield each as it is done."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        runs = [pool.submit(child, family, threads, int8=int8) for family in families]
+        for run in as_completed(runs):
+            yield run.result()
+    finally:  # after Ctrl-C nothing more is begun
+        pool.shutdown(cancel_futures=True)
+
+
 def main() -> int:
     """Measure what is wanted and missing; return 1 where a family failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -256,15 +268,11 @@ def main() -> int:
         for family in timm.list_modules()
         if missing(results, family, int8=not arguments.fp32)
     ]
-    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = [pool.submit(child, family, threads, int8=not arguments.fp32) for family in wanted]
-        for run in as_completed(runs):
-            result = run.result()
-            results[result.family] = result
-            with arguments.results.open("a", encoding="utf-8") as opened:
-                opened.write(json.dumps(asdict(result)) + "\n")
-            print(line(result), f"{result.seconds:.0f} s", flush=True)
+    for result in measured(wanted, max(1, arguments.jobs), int8=not arguments.fp32):
+        results[result.family] = result
+        with arguments.results.open("a", encoding="utf-8") as opened:
+            opened.write(json.dumps(asdict(result)) + "\n")
+        print(line(result), f"{result.seconds:.0f} s", flush=True)
     if arguments.write:
         PAGE.write_text(page(list(results.values())), encoding="utf-8")
     return int(any(result.export != "ok" for result in results.values()))

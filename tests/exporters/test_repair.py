@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, helper
 
 from edgecls.errors import ExportError
 from edgecls.prediction import Task
@@ -13,7 +13,7 @@ from edgecls_exporters.layers import quantized_layers
 from edgecls_exporters.quantization import Calibration, Plan, calibrate, quantize
 from edgecls_exporters.repair import Choosing, Tried, best_of, guarded
 from edgecls_exporters.report import Quantization
-from small_graphs import LABELS, batches_of, convolutions, pictures, scores_of
+from small_graphs import LABELS, batches_of, convolutions, drawn, graph_of, pictures, scores_of
 
 TARGET = targets.find("x86-avx2")
 IMAGES = pictures(100, seed=8)
@@ -138,6 +138,50 @@ def test_a_budget_that_nothing_keeps_to_is_told_by_the_best_attempt(loud: ModelP
     assert found.attempts[-1].operators == "head"
     assert chosen.agreement >= 0.9
     assert all(layer.sensitivity is not None for layer in found.layers)
+
+
+def halved() -> ModelProto:
+    """Return a network that shrinks its image by cubes.
+
+    Next to integer convolutions onnxruntime turns the resize's axes, and then cannot run it.
+    """
+    random = np.random.default_rng(2)
+    sizes = ["centred", "", "", "sizes"]
+    nodes = [
+        helper.make_node("Resize", sizes, ["half"], name="half", mode="cubic"),
+        helper.make_node("Conv", ["half", "w", "b"], ["conv"], name="conv"),
+        helper.make_node("Relu", ["conv"], ["conv_on"], name="relu"),
+        helper.make_node("GlobalAveragePool", ["conv_on"], ["pooled"], name="pooled"),
+        helper.make_node("Flatten", ["pooled"], ["flat"], name="flat"),
+        helper.make_node("Gemm", ["flat", "g", "gb"], ["logits"], name="gemm", transB=1),
+        helper.make_node("Softmax", ["logits"], ["scores"], name="softmax", axis=1),
+    ]
+    constants = {
+        "sizes": np.array([1, 3, 8, 8]),
+        "w": drawn(random, 8, 3, 3, 3) / np.float32(30),
+        "b": np.zeros(8, np.float32),
+        "g": drawn(random, 4, 8),
+        "gb": np.zeros(4, np.float32),
+    }
+    return graph_of(nodes, constants)
+
+
+def test_where_integers_cannot_be_run_weights_are_stored_in_8_bits() -> None:
+    graph = halved()
+
+    model, found = guarded(facts_of(graph), TARGET, choosing(graph, Budget(5.0)), "int8")
+
+    assert [(one.operators, one.chosen) for one in found.attempts] == [("head", True)]
+    assert agreement(model, graph) >= 0.95
+
+
+def test_a_target_without_that_resort_says_why_it_has_no_variant() -> None:
+    graph = halved()
+
+    with pytest.raises(ExportError, match=r"onnxruntime cannot run it: .*'Cubic' mode"):
+        guarded(
+            facts_of(graph), targets.find("openvino"), choosing(graph, Budget(5.0)), "int8-openvino"
+        )
 
 
 def test_one_seed_mends_in_one_way(
